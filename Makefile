@@ -1,0 +1,43 @@
+# What people type. Everything is set up on the way, in .venv (PYTHON chooses the interpreter, VENV the folder).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SECONDS ?=
+TESTS ?= tests
+PARALLEL ?= 2
+
+.PHONY: demo test check format bench clean
+
+demo: $(READY)  ## the main job on the bundled server, to watch
+	@$(BIN)/barq demo $(if $(SECONDS),--seconds $(SECONDS))
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest $(TESTS) -n $(PARALLEL) --dist loadgroup -q
+
+check: $(READY)  ## lint, types, import rules, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/generate_sync.py --check
+	$(BIN)/python tools/generate_state_machine.py --check
+
+format: $(READY)  ## mend what can be mended, and write generated files anew
+	$(BIN)/python tools/generate_sync.py
+	$(BIN)/python tools/generate_state_machine.py
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## how fast it is on this machine
+	$(BIN)/python -m benchmarks
+
+$(READY): pyproject.toml
+	@echo "setting up $(VENV) (once)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --editable '.[all]' --group test
+	@touch $(READY)
+
+clean:
+	rm -rf .venv* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,84 @@
+"""Batch: what many coroutines ask for in one turn of the loop leaves as one call, without anybody asking for it.
+
+A lone item leaves at the end of the turn. While calls are in flight the next batch gathers; at most two are in flight,
+each with at most half of what waits, so that client and server work at the same time instead of taking turns.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+_TOO_FEW_TO_SPLIT: Final = 16
+_MOST_IN_FLIGHT: Final = 2
+
+
+class Batcher(Generic[T]):
+    """Gathers items and hands them to `send` in batches of at most `most`. `send` must not raise."""
+
+    def __init__(self, send: Callable[[list[T]], Awaitable[None]], *, most: int) -> None:
+        self._send = send
+        self._most = most
+        self._items: list[T] = []
+        self._flights: set[asyncio.Task[None]] = set()
+        self._last = 1
+        self._scheduled = False
+        self._loop = asyncio.get_running_loop()
+        self._landed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: T) -> None:
+        self._items.append(item)
+        if not self._scheduled:
+            self._consider()
+
+    def extend(self, items: list[T]) -> None:
+        self._items += items
+        if not self._scheduled:
+            self._consider()
+
+    async def room(self, most_waiting: int) -> None:
+        """Wait until fewer than `most_waiting` items wait."""
+        while len(self._items) >= most_waiting:
+            self._landed.clear()
+            await self._landed.wait()
+
+    async def drain(self) -> None:
+        """Wait until all items have left and all batches have landed."""
+        while self._items or self._flights:
+            self._landed.clear()
+            await self._landed.wait()
+
+    def _consider(self) -> None:
+        waiting, flying = len(self._items), len(self._flights)
+        if waiting and (not flying or (flying < _MOST_IN_FLIGHT and waiting >= min(self._last, self._most))):
+            self._scheduled = True
+            self._loop.call_soon(self._depart)
+
+    def _depart(self) -> None:
+        self._scheduled = False
+        waiting = len(self._items)
+        if not waiting or len(self._flights) >= _MOST_IN_FLIGHT:
+            return
+        size = min(waiting, self._most)
+        if not self._flights and waiting > _TOO_FEW_TO_SPLIT:
+            size = min(size, (waiting + 1) // 2)
+        batch, self._items = self._items[:size], self._items[size:]
+        self._last = size
+        flight = self._loop.create_task(self._fly(batch), name="barq batch")
+        self._flights.add(flight)
+        self._consider()
+
+    async def _fly(self, batch: list[T]) -> None:
+        try:
+            await self._send(batch)
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            self._flights.discard(task)
+            self._landed.set()
+            if not self._scheduled:
+                self._consider()

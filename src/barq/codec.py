@@ -1,0 +1,90 @@
+"""Codec: data of a job to bytes and back. What would come back changed is refused at the enqueue, never at the worker."""
+
+import math
+import re
+from typing import Any, Protocol
+
+import msgspec
+
+from barq.errors import InvalidPayload
+
+DEEPEST = 1000
+LARGEST_WHOLE = 2**53
+
+_LONG_NUMBER = re.compile(rb"\d{16}")
+
+
+class Codec(Protocol):
+    """What a queue needs to store data. `encode` raises InvalidPayload for what it can't carry unchanged."""
+
+    def encode(self, value: Any) -> bytes: ...
+
+    def decode(self, payload: bytes) -> Any: ...
+
+
+class JsonCodec:
+    """JSON: None, bool, int (up to 2^53), float (finite), str, and lists and dicts with string keys of these.
+
+    >>> JsonCodec().encode({"to": "a@b.c"})
+    b'{"to":"a@b.c"}'
+    """
+
+    def encode(self, value: Any) -> bytes:
+        try:
+            payload = msgspec.json.encode(value)
+            # what reads back equal needs no walk; numbers above 2^53 do, as JSON readers elsewhere round them
+            if (
+                msgspec.json.decode(payload) == value
+                and not _LONG_NUMBER.search(payload)
+                and payload.count(b"[") + payload.count(b"{") < DEEPEST
+            ):
+                return payload
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            pass  # the walk names the place
+        _walk(value)
+        return msgspec.json.encode(value)
+
+    def decode(self, payload: bytes) -> Any:
+        return msgspec.json.decode(payload)
+
+
+def _walk(root: object) -> None:
+    """Raise InvalidPayload for the first value that JSON can't carry unchanged."""
+    rest: list[tuple[object, str, int]] = [(root, "data", 1)]
+    while rest:
+        value, place, depth = rest.pop()
+        if depth > DEEPEST:
+            raise InvalidPayload(f"data is nested more than {DEEPEST} deep: flatten it")
+        match value:
+            case None | bool():
+                pass
+            case str():
+                _check_text(value, place)
+            case int():
+                if abs(value) > LARGEST_WHOLE:
+                    raise InvalidPayload(f"{place} is a whole number beyond 2^53, got {value}: send it as a string")
+            case float():
+                if not math.isfinite(value):
+                    raise InvalidPayload(f"{place} must be a finite number, got {value!r}")
+            case dict():
+                for key, item in value.items():
+                    if not isinstance(key, str):
+                        raise InvalidPayload(f"keys in {place} must be strings, got {key!r}")
+                    _check_text(key, f"a key in {place}")
+                    rest.append((item, f"{place}[{key!r}]" if len(place) < 200 else place, depth + 1))
+            case list() | tuple():
+                rest.extend(
+                    (item, f"{place}[{i}]" if len(place) < 200 else place, depth + 1) for i, item in enumerate(value)
+                )
+            case _:
+                raise InvalidPayload(
+                    f"{place} must be JSON (None, bool, number, str, list or dict), got {type(value).__name__}: "
+                    "convert it, or use @queue.task, which converts by annotations"
+                )
+
+
+def _check_text(text: str, place: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidPayload(f"{place} holds a lone surrogate, which is not text: {text[:80]!r}") from None

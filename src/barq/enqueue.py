@@ -1,0 +1,167 @@
+"""Enqueue: from what a caller asks to jobs in the server. The first step of the way; then comes worker/claim.py."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypedDict
+
+from barq.backoff import Backoff
+from barq.batch import Batcher
+from barq.clock import Clock
+from barq.codec import Codec
+from barq.errors import InvalidPayload, InvalidType
+from barq.options import PLAIN, Delay, JobOptions, Priority, due, encode_options, job_options, priority_number, text
+from barq.protocol import calls
+from barq.protocol.calls import MOST_PER_CALL, NewJob, Space
+from barq.record import encode_record
+from barq.store.store import Store
+
+MOST_WAITING: Final = 20_000
+_MOST_BULK_CALLS: Final = 4
+_WATCH_MS: Final = 300_000
+_LONGEST_TOKEN: Final = 512
+
+
+class EnqueueOptions(TypedDict, total=False):
+    """What may be asked of a job. Seconds are numbers or timedeltas."""
+
+    priority: Priority
+    """low, normal (the default), medium, high, critical, or a whole number; smaller runs first, equal ones in order."""
+    delay: Delay | None
+    """Not before that many seconds, or that datetime (with time zone)."""
+    attempts: int
+    """How often it is run at most when it fails (default 1). A worker's death does not count."""
+    backoff: Backoff | None
+    """The wait between attempts: barq.fixed(…) or barq.exponential(…), which is the default."""
+    timeout: Any
+    """Seconds after which one run is ended and counts as failed."""
+    title: str | None
+    """A name for people."""
+    remove_on_complete: bool
+    """Forget the job when it completes."""
+    token: str | None
+    """Idempotency token: a second enqueue with the same token within a day gives the same job."""
+
+
+_NAMES: Final = EnqueueOptions.__annotations__.keys()
+_PLACING: Final = ("priority", "delay", "token")
+
+
+class Draft:
+    """A checked and encoded job that is not in the server yet."""
+
+    __slots__ = ("due", "job_options", "payload", "priority", "token", "type")
+
+    def __init__(
+        self, type: str, data: Any, options: Mapping[str, Any], *, codec: Codec, max_payload: int, checked_type: bool
+    ) -> None:
+        from barq.options import type_name
+
+        self.type = type if checked_type else type_name(type)
+        self.payload = codec.encode(data)
+        if len(self.payload) > max_payload:
+            raise InvalidPayload(
+                f"data of a job must have at most {max_payload} bytes, got {len(self.payload)}: "
+                "store it elsewhere and send its key, or give the queue a larger max_payload"
+            )
+        self.priority = 0
+        self.due = b""
+        self.token: str | None = None
+        self.job_options: JobOptions = PLAIN
+        if options:
+            self._apply(options)
+
+    def _apply(self, options: Mapping[str, Any]) -> None:
+        if unknown := options.keys() - _NAMES:
+            raise InvalidType(
+                f"a job has no option {', '.join(sorted(map(repr, unknown)))}; options are {', '.join(_NAMES)}"
+            )
+        self.priority = priority_number(options.get("priority", 0))
+        self.due = due(options.get("delay"))
+        token = options.get("token")
+        self.token = None if token is None else text("token", token, longest=_LONGEST_TOKEN)
+        self.job_options = job_options(**{name: value for name, value in options.items() if name not in _PLACING})
+
+    def new_job(self, *, watch: bool = False) -> NewJob:
+        record = encode_record(
+            priority=self.priority, type=self.type, options=encode_options(self.job_options), payload=self.payload
+        )
+        return NewJob(self.type.encode(), b"%d" % self.priority, self.due, record, self.token, watch)
+
+
+class Enqueuer:
+    """Group commit: jobs of many coroutines in one call, each call under a name that makes repeating it harmless."""
+
+    def __init__(self, store: Store, space: Space, clock: Clock, *, inbox: str) -> None:
+        self._store = store
+        self._space = space
+        self._clock = clock
+        self._inbox = inbox.encode()
+        self._batcher = Batcher(self._commit, most=MOST_PER_CALL)
+        self._loop = asyncio.get_running_loop()
+        self._batches = 0
+        self._free_names: list[bytes] = []
+        self._names = 0
+
+    async def one(self, job: NewJob) -> int:
+        """Store a job, together with what others enqueue in this turn of the loop; returns its id."""
+        if len(self._batcher) >= MOST_WAITING:
+            await self._batcher.room(MOST_WAITING)
+        stored: asyncio.Future[int] = self._loop.create_future()
+        self._batcher.add((job, stored))
+        return await stored
+
+    async def many(self, jobs: Sequence[NewJob]) -> list[int]:
+        """Store jobs in calls of MOST_PER_CALL, in order; returns their ids. All or, at an error, the first calls only."""
+        slices = [jobs[at : at + MOST_PER_CALL] for at in range(0, len(jobs), MOST_PER_CALL)]
+        ids: list[int] = []
+        flying: list[asyncio.Task[list[int]]] = []
+        try:
+            for part in slices:
+                flying.append(self._loop.create_task(self._send(part)))
+                if len(flying) >= _MOST_BULK_CALLS:
+                    ids += await flying.pop(0)
+            while flying:
+                ids += await flying.pop(0)
+        finally:
+            for task in flying:
+                task.cancel()
+        return ids
+
+    async def _commit(self, batch: list[tuple[NewJob, "asyncio.Future[int]"]]) -> None:
+        waiting = [entry for entry in batch if not entry[1].done()]  # a caller may have been cancelled meanwhile
+        if not waiting:
+            return
+        try:
+            ids = await self._send([job for job, _ in waiting])
+        except BaseException as error:
+            for _, stored in waiting:
+                if not stored.done():
+                    stored.set_exception(error if isinstance(error, Exception) else ConnectionError("closed"))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for (_, stored), job_id in zip(waiting, ids, strict=True):
+                if not stored.done():
+                    stored.set_result(job_id)
+
+    async def _send(self, jobs: Sequence[NewJob]) -> list[int]:
+        # A name is used by one call at a time: the server remembers the last batch under each name.
+        if self._free_names:
+            name = self._free_names.pop()
+        else:
+            self._names += 1
+            name = b"%b.%d" % (self._inbox, self._names)
+        self._batches += 1
+        call = calls.enqueue(
+            self._space,
+            jobs,
+            now_ms=self._clock.server_ms(),
+            producer=name,
+            batch=self._batches,
+            inbox=self._inbox,
+            watch_ms=_WATCH_MS,
+        )
+        try:
+            return await self._store.send(call)
+        finally:
+            self._free_names.append(name)

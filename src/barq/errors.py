@@ -1,0 +1,78 @@
+"""Every error barq raises: one tree under BarqError. A mistake of the caller is also a ValueError, TypeError or LookupError."""
+
+
+class BarqError(Exception):
+    """Base of all errors of barq."""
+
+
+# ---- mistakes of the caller: raised at the call, nothing was stored
+
+
+class InvalidValue(BarqError, ValueError):
+    """A value is outside of what is allowed; the message names the value and what to give instead."""
+
+
+class InvalidType(BarqError, TypeError):
+    """A value has the wrong Python type, or arguments do not fit a task's signature."""
+
+
+class InvalidPayload(InvalidValue):
+    """Data or a result that the codec cannot carry unchanged, or that is larger than the queue allows."""
+
+
+class JobNotFound(BarqError, LookupError):
+    """There is no job with that id (any more)."""
+
+
+class WrongState(BarqError, ValueError):
+    """The job is not in a state that allows this; the message names both."""
+
+
+# ---- how jobs end
+
+
+class JobFailed(BarqError):
+    """The job has failed for good. `error` is the error as the worker recorded it."""
+
+    def __init__(self, message: str, *, error: object = None) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+class JobCancelled(BarqError):
+    """The job was cancelled, so there is no result."""
+
+
+class LeaseLost(BarqError):
+    """This attempt no longer holds its job: its lease ran out, or the job was cancelled. Nothing it says counts any more."""
+
+
+class ResultTimeout(BarqError, TimeoutError):
+    """The job has not ended within the time given."""
+
+
+# ---- the server
+
+
+class ServerError(BarqError):
+    """The server answered with an error; nothing was stored unless the message says otherwise."""
+
+
+class ServerUnreachable(BarqError, ConnectionError):
+    """No answer from the server within the time given. A call may have arrived: repeating it is safe."""
+
+
+class ServerUnsuitable(ServerError):
+    """The server can't be used for jobs: too old, a read-only replica, or set to evict keys."""
+
+
+class PermissionDenied(ServerError):
+    """The server refused the password, or the user lacks a right; the message names it."""
+
+
+class QueueFull(ServerError):
+    """The server has no memory left for new jobs. Running jobs go on."""
+
+
+class EmbeddedServerError(ServerError):
+    """The bundled server could not be started or stopped; the message says why."""

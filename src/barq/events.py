@@ -1,0 +1,119 @@
+"""Events: what happened to jobs, as values, and the queue's own stream of them. The last step of the way."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from barq.codec import Codec
+from barq.errors import InvalidValue
+from barq.outcome import decode_error
+from barq.protocol import calls
+from barq.protocol.calls import Happened, Space
+from barq.store.store import Store
+
+GAP = "gap"
+"""Name of the marker in place of events that were trimmed before they were read; `data` is how many entries."""
+
+_BLOCK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running job is, in percent, and what its handler says of it."""
+
+    percent: int
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a job.
+
+    `name` is one of enqueue, promotion, start, progress, log, failed attempt, failed, complete, requeue, retry, cancel,
+    remove (or gap). `data` is a Progress, the text of a log line, the error of a failure (barq.ErrorInfo), or the result
+    for who waits for this job (the queue's stream leaves results out). `position` is where to go on after this event.
+    """
+
+    name: str
+    type: str
+    job_id: int
+    at: datetime
+    data: Any = None
+    position: str = ""
+
+
+def event_of(happened: Happened, codec: Codec, position: str = "") -> Event:
+    at = datetime.fromtimestamp(happened.at_ms / 1000, UTC)
+    return Event(happened.event, happened.type, happened.id, at, _data(happened, codec), position)
+
+
+def _data(happened: Happened, codec: Codec) -> Any:
+    if not happened.detail:
+        return None
+    match happened.event:
+        case "progress":
+            return decode_progress(happened.detail, codec)
+        case "log":
+            return happened.detail.decode("utf-8", "replace")
+        case "failed" | "failed attempt":
+            return decode_error(happened.detail)
+        case _:
+            return codec.decode(happened.detail)
+
+
+def encode_progress(progress: Progress, codec: Codec) -> bytes:
+    data = b"" if progress.data is None else codec.encode(progress.data)
+    return msgspec.json.encode(progress.percent) + b" " + data
+
+
+def decode_progress(note: bytes, codec: Codec) -> Progress:
+    percent, _, data = note.partition(b" ")
+    return Progress(int(percent), codec.decode(data) if data else None)
+
+
+async def follow(store: Store, space: Space, codec: Codec, *, after: str | None) -> AsyncIterator[Event]:
+    """The queue's events in order, from now on, or behind the position `after` ("0" = all that is kept)."""
+    key = calls.events_key(space)
+
+    async def newest() -> int:
+        return _entry_number(await store.send(calls.last_position(space, key), timeout=None))
+
+    entry, skip = (await newest(), 0) if after is None else parse_position(after)
+    while True:
+        call = calls.read(space, key, b"%d" % entry, block_ms=round(_BLOCK_SECONDS * 1000))
+        found = await store.send(call, may_block=_BLOCK_SECONDS, timeout=None)
+        if not found and await newest() < entry:  # the server lost its data: entries are numbered from 1 again
+            entry, skip = 0, 0
+            yield _gap(None, at_ms=0, entry=0)
+        for number, happened in groupby(found, key=lambda one: _entry_number(one.position)):
+            told = list(happened)
+            if number > entry + 1:
+                yield _gap(number - entry - 1, at_ms=told[0].at_ms, entry=number - 1)
+                skip = 0
+            for index, one in enumerate(told[skip:], skip):
+                yield event_of(one, codec, f"{number}.{index}")
+            entry, skip = number, 0
+
+
+def _gap(missed: int | None, *, at_ms: int, entry: int) -> Event:
+    return Event(GAP, "", 0, datetime.fromtimestamp(at_ms / 1000, UTC), missed, f"{entry}")
+
+
+def _entry_number(position: bytes) -> int:
+    return int(position.split(b"-")[0])
+
+
+def parse_position(position: str) -> tuple[int, int]:
+    """The last entry that was read whole, and how many events of the next one were read.
+
+    >>> parse_position("120.3"), parse_position("0")
+    ((119, 4), (0, 0))
+    """
+    entry, _, index = position.partition(".") if isinstance(position, str) else ("", "", "")
+    if not entry.isdecimal() or (index and not index.isdecimal()):
+        raise InvalidValue(f"after must be the position of an event such as '120.3', or '0', got {position!r}")
+    return (int(entry) - 1, int(index) + 1) if index else (int(entry), 0)

@@ -1,0 +1,364 @@
+"""Job: one unit of work, as users hold it: made by an enqueue, read from the server, or handed to a handler."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeVar
+
+from barq.enqueue import Draft
+from barq.errors import InvalidType, InvalidValue, JobCancelled, JobFailed, JobNotFound, ResultTimeout, WrongState
+from barq.events import Event, Progress, decode_progress
+from barq.options import JobOptions
+from barq.outcome import ErrorInfo, decode_error
+from barq.record import NEVER_RUN, Record, Run, Status, decode_run
+from barq.states import ENDINGS, EVENT_NAMES, FINISHED, State
+
+if TYPE_CHECKING:
+    from barq.queue import Queue
+
+R = TypeVar("R")
+log = logging.getLogger("barq.job")
+
+Callback = Callable[..., Any]
+
+_MOST_EVENTS_WAITING: Final = 10_000
+_UNREAD: Final = object()
+
+
+class Holder(Protocol):
+    """What a running attempt speaks through; the worker gives it."""
+
+    def progress(self, job: "Job[Any]", progress: Progress) -> Awaitable[None]: ...
+
+    def log(self, job: "Job[Any]", text: str) -> Awaitable[None]: ...
+
+
+class Job(Generic[R]):
+    """What was asked (id, type, data, options) and how it stood when it was read (state, attempt, error …).
+
+    Reading attributes does no I/O; `refresh()` reads the job again. R is the type of its result.
+    """
+
+    __slots__ = ("_callbacks", "_data", "_draft", "_holder", "_note", "_queue", "_record", "_status", "_token", "id")
+
+    id: int
+    """A whole number that grows by one over all types of a queue; 0 until the job is saved."""
+
+    def __init__(
+        self,
+        queue: "Queue",
+        id: int,
+        record: "Record | Draft",
+        *,
+        status: Status | None = None,
+        token: bytes | None = None,
+        holder: Holder | None = None,
+        data: Any = _UNREAD,
+    ) -> None:
+        self.id = id
+        self._queue = queue
+        self._record = record
+        self._status = status
+        self._token = token
+        self._holder = holder
+        self._data = data
+        self._note: Progress | None = None
+        self._callbacks: list[tuple[str, Callback]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id or 'unsaved'} {self.type} {self.state}>"
+
+    # ---- what was asked
+
+    @property
+    def type(self) -> str:
+        return self._record.type
+
+    @property
+    def data(self) -> Any:
+        if self._data is _UNREAD:
+            self._data = self._queue.codec.decode(self._record.payload)
+        return self._data
+
+    @property
+    def priority(self) -> int:
+        return self._record.priority
+
+    @property
+    def options(self) -> JobOptions:
+        """attempts, backoff, timeout_ms, title, remove_on_complete."""
+        return self._record.job_options if isinstance(self._record, Draft) else self._record.options
+
+    @property
+    def attempts(self) -> int:
+        return self.options.attempts
+
+    @property
+    def title(self) -> str | None:
+        return self.options.title
+
+    @property
+    def created_at(self) -> datetime | None:
+        """None before the job was read from the server."""
+        return None if isinstance(self._record, Draft) else _time(self._record.created_ms)
+
+    # ---- how it stood
+
+    @property
+    def state(self) -> State:
+        if self._status is not None:
+            return self._status.state
+        if self._token is not None:
+            return State.ACTIVE
+        return State.DELAYED if isinstance(self._record, Draft) and self._record.due else State.WAITING
+
+    @property
+    def run(self) -> Run:
+        """Counts of the runs so far, and the holder while it is active."""
+        if self._token is not None:
+            return decode_run(self._token)
+        if self._status is None:
+            return NEVER_RUN
+        if self._status.ending and self._status.state in FINISHED:
+            return self._status.ending.run
+        return self._status.run
+
+    @property
+    def attempt(self) -> int:
+        """Number of the run that is going on or was the last, 1 for the first; 0 before it."""
+        return self.run.attempt
+
+    @property
+    def failures(self) -> int:
+        """Failed runs that were, or will be, followed by another one."""
+        return self.run.failures
+
+    @property
+    def started_at(self) -> datetime | None:
+        started_ms = self.run.started_ms
+        return None if started_ms is None else _time(started_ms)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the last attempt ended, also one that failed and is followed by another."""
+        return _time(self._status.ending.ended_ms) if self._status and self._status.ending else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When a delayed job will wait, as far as it was read."""
+        return _time(int(self._status.score)) if self._status and self._status.state is State.DELAYED else None
+
+    @property
+    def worker(self) -> str | None:
+        """Id of the worker that holds it, or ran it last."""
+        return self.run.worker
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """The error of the last attempt, if that failed."""
+        status = self._status
+        if status is None or status.ending is None or not status.ending.body:
+            return None
+        failed = status.state is State.FAILED or (status.state not in FINISHED and status.ending.run.attempt > 0)
+        return decode_error(status.ending.body) if failed and status.ending.body.startswith(b'{"type":') else None
+
+    @property
+    def progressed(self) -> Progress | None:
+        """The last progress its handler told."""
+        if self._note is None and self._status is not None and self._status.note is not None:
+            self._note = decode_progress(self._status.note, self._queue.codec)
+        return self._note
+
+    # ---- waiting for it
+
+    async def save(self) -> Self:
+        """Enqueue a job made by `queue.create`. Its callbacks get every event from the first on."""
+        if self.id or not isinstance(self._record, Draft):
+            raise WrongState(f"job {self.id} is saved already: make another one with queue.create()")
+        await self._queue._save(self, self._record)
+        return self
+
+    def on(self, event: str, callback: Callback) -> Self:
+        """Call `callback` at each such event of this job, in order, as long as this process's event loop runs.
+
+        Arguments are: progress (percent, data); log (text); failed and failed attempt (error); complete (result);
+        enqueue, promotion, start, requeue, retry, cancel and remove none. It may be an async function. On a job that
+        is enqueued already, events before this call are not told, but that it has ended is.
+        """
+        if event not in EVENT_NAMES:
+            raise InvalidValue(f"event must be one of {', '.join(EVENT_NAMES)}, got {event!r}")
+        if not callable(callback):
+            raise InvalidType(f"callback must be a function, got {callback!r}")
+        if self._callbacks is None:
+            self._callbacks = []
+            if self.id:
+                self._queue._listen(self)
+        self._callbacks.append((event, callback))
+        return self
+
+    async def result(self, timeout: float | None = None) -> R:
+        """Wait until the job has ended and return what its handler returned.
+
+        Raises JobFailed, JobCancelled, JobNotFound (also when it was removed), or ResultTimeout after `timeout` seconds.
+        """
+        ending = await self._ending(timeout)
+        match ending.name:
+            case "complete":
+                return self._converted(ending.data)
+            case "failed":
+                raise JobFailed(f"job {self.id} ({self.type}) failed: {ending.data}", error=ending.data)
+            case "cancel":
+                raise JobCancelled(f"job {self.id} ({self.type}) was cancelled")
+            case _:
+                self._gone()
+
+    async def wait(self, timeout: float | None = None) -> str:
+        """Wait until the job has ended, however: returns complete, failed, cancel or remove. Raises ResultTimeout."""
+        return (await self._ending(timeout)).name
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Its events from now on, the ending last. If it has ended already, that ending alone."""
+        happened: asyncio.Queue[Event] = asyncio.Queue(_MOST_EVENTS_WAITING)
+
+        def listen(event: Event) -> None:
+            if happened.full():  # who reads too slowly learns that something is missing, and the ending in any case
+                happened.get_nowait()
+            happened.put_nowait(event)
+
+        watcher = self._queue._here().watcher
+        ending = self._ended(await watcher.watch(self.id, listen))
+        if ending is not None:
+            yield ending
+            return
+        try:
+            while True:
+                event = await happened.get()
+                yield event
+                if event.name in ENDINGS:
+                    return
+        finally:
+            watcher.forget(self.id, listen)
+
+    async def _ending(self, timeout: float | None) -> Event:
+        self._check_saved()
+        ended: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+
+        def listen(event: Event) -> None:
+            if event.name in ENDINGS and not ended.done():
+                ended.set_result(event)
+
+        watcher = self._queue._here().watcher
+        try:
+            async with asyncio.timeout(timeout):
+                already = self._ended(await watcher.watch(self.id, listen))
+                return already or await ended
+        except TimeoutError as error:
+            if isinstance(error, ConnectionError):
+                raise
+            raise ResultTimeout(f"job {self.id} ({self.type}) has not ended within {timeout:g} s") from None
+        finally:
+            watcher.forget(self.id, listen)
+
+    def _ended(self, status: Status | None) -> Event | None:
+        """The ending of a job that has ended, as an event."""
+        if status is None:
+            self._gone()
+        self._status = status
+        if status.state not in FINISHED:
+            return None
+        body = status.ending.body if status.ending else b""
+        at = _time(int(status.score))
+        match status.state:
+            case State.COMPLETED:
+                return Event("complete", self.type, self.id, at, self._queue.codec.decode(body))
+            case State.FAILED:
+                return Event("failed", self.type, self.id, at, decode_error(body))
+            case _:
+                return Event("cancel", self.type, self.id, at)
+
+    def _converted(self, value: Any) -> R:
+        return self._queue._convert_result(self.type, value)  # type: ignore[no-any-return]
+
+    def _gone(self) -> NoReturn:
+        raise JobNotFound(f"job {self.id} is not there (any more)")
+
+    def _check_saved(self) -> None:
+        if not self.id:
+            raise WrongState("the job is not saved yet: call save() first")
+
+    def _dispatch(self, event: Event) -> None:
+        """Call the callbacks for an event."""
+        for name, callback in self._callbacks or ():
+            if name != event.name:
+                continue
+            match event.data:
+                case Progress(percent, data):
+                    answer = callback(percent, data)
+                case None if name not in ("complete", "failed", "failed attempt", "log"):
+                    answer = callback()
+                case data:
+                    answer = callback(data)
+            if inspect.isawaitable(answer):
+                self._queue._here().background(answer)
+
+    # ---- what its handler says
+
+    def progress(self, done: float, total: float = 100, data: Any = None) -> Awaitable[None]:
+        """Say how far this run is: `done` of `total`, with data (JSON) of your own. Only inside a handler.
+
+        It is said at once, in order, and before the job ends; who awaits it waits for the server to have stored it, and
+        gets LeaseLost when this run no longer holds the job.
+        """
+        for name, value in (("done", done), ("total", total)):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InvalidType(f"{name} of a progress must be a number, got {value!r}")
+        if not total > 0 or not done >= 0:
+            raise InvalidValue(f"progress must be 0 or more of a total above 0, got {done!r} of {total!r}")
+        self._note = Progress(min(100, int(100 * done / total)), data)
+        return self._held("progress").progress(self, self._note)
+
+    def log(self, text: str) -> Awaitable[None]:
+        """Add a line to the job's log (the last 1,000 are kept). Only inside a handler; awaited like `progress`."""
+        if not isinstance(text, str):
+            raise InvalidType(f"a log line must be a str, got {text!r}")
+        return self._held("log").log(self, text)
+
+    def _held(self, verb: str) -> Holder:
+        if self._holder is None:
+            raise WrongState(f"only the handler that runs job {self.id} may call {verb}()")
+        return self._holder
+
+    # ---- acts
+
+    async def refresh(self) -> Self:
+        """Read the job again. Raises JobNotFound."""
+        self._check_saved()
+        fresh = await self._queue.get(self.id)
+        self._record, self._status, self._note = fresh._record, fresh._status, None
+        return self
+
+    async def logs(self) -> list[tuple[datetime, str]]:
+        """Its log lines with their times."""
+        return await self._queue.logs(self.id)
+
+    async def cancel(self) -> None:
+        """It never runs (again); where it runs now its handler is cancelled. Raises WrongState when it has ended."""
+        await self._queue.cancel(self.id)
+
+    async def retry(self) -> None:
+        """Run a finished job again, with all its attempts. Raises WrongState when it has not ended."""
+        await self._queue.retry(self.id)
+
+    async def promote(self) -> None:
+        """Do not wait for its time. Raises WrongState when it is not delayed."""
+        await self._queue.promote(self.id)
+
+    async def remove(self) -> None:
+        """Forget it. Raises WrongState while it runs."""
+        await self._queue.remove(self.id)
+
+
+def _time(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

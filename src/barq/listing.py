@@ -1,0 +1,83 @@
+"""Listing: reads of several calls, as generators that yield each call and are sent its reply. No I/O here."""
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from barq.errors import InvalidValue
+from barq.protocol import calls
+from barq.protocol.calls import Call, Space, TypeCounts
+from barq.record import Described
+from barq.states import State
+
+if TYPE_CHECKING:
+    from barq.job import Job
+
+R = TypeVar("R")
+Exchange = Generator[Call[Any], Any, R]
+
+
+class Page(list["Job[Any]"]):
+    """Jobs of one page. `next` is what to pass as `after` for the page behind it, None at the end."""
+
+    def __init__(self, jobs: Sequence["Job[Any]"], next: str | None) -> None:
+        super().__init__(jobs)
+        self.next = next
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page ended: in which line, behind which job, and at which rank should that job be gone."""
+
+    type: str
+    state: State
+    rank: int
+    after: int | None
+
+
+def parse(after: str) -> Place:
+    try:
+        return msgspec.json.decode(after, type=Place)
+    except (msgspec.DecodeError, msgspec.ValidationError, TypeError):
+        raise InvalidValue(f"after must be the `next` of a page, got {after!r:.80}") from None
+
+
+def walk(
+    space: Space, types: Sequence[str], states: Sequence[State], place: Place | None, *, limit: int, newest_first: bool
+) -> Exchange[tuple[list[Described], str | None]]:
+    """Go through the lines of the types and states until `limit` jobs are found; returns them and where to go on."""
+    lines = [(type_, state) for type_ in types for state in states]
+    if place is not None:
+        if (place.type, place.state) not in lines:
+            raise InvalidValue("after is the `next` of a page with another type or state")
+        lines = lines[lines.index((place.type, place.state)) :]
+    found: list[Described] = []
+    for type_, state in lines:
+        here = place if place is not None and (type_, state) == (place.type, place.state) else None
+        part = yield calls.page(
+            space,
+            type_,
+            state,
+            newest_first=newest_first,
+            rank=here.rank if here else 0,
+            after=here.after if here else None,
+            most=limit - len(found),
+        )
+        found += part.jobs
+        if part.next_rank is not None:
+            last = part.jobs[-1].id if part.jobs else None
+            return found, msgspec.json.encode(Place(type_, state, part.next_rank, last)).decode()
+        if len(found) == limit:
+            rest = lines[lines.index((type_, state)) + 1 :]
+            return found, msgspec.json.encode(Place(*rest[0], 0, None)).decode() if rest else None
+    return found, None
+
+
+def all_types(space: Space) -> Exchange[dict[str, TypeCounts]]:
+    """The counts of every type, a slice at a time."""
+    cursor, found = b"0", {}
+    while True:
+        cursor, rows = yield calls.counts(space, cursor=cursor)
+        found.update({row.type: row for row in rows if row.type})
+        if cursor == b"0":
+            return dict(sorted(found.items()))

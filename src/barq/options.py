@@ -1,0 +1,161 @@
+"""Options: what a caller may ask of a job, checked at the call and turned into what the server stores."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from barq.backoff import Backoff
+from barq.errors import InvalidType, InvalidValue
+
+PRIORITIES: Final = {"low": 10, "normal": 0, "medium": -5, "high": -10, "critical": -15}
+"""Names of priorities, as in Kue. The smaller number runs first."""
+
+LONGEST_SECONDS: Final = 100 * 366 * 86400
+MOST_PRIORITY: Final = 2**53
+LONGEST_TYPE: Final = 256
+LONGEST_TEXT: Final = 1024
+
+Delay = float | timedelta | datetime
+Priority = str | int
+
+
+class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True, rename={"remove_on_complete": "discard"}):
+    """What is stored in a job's record beside its type, priority and data."""
+
+    attempts: int = 1
+    backoff: Backoff | None = None
+    timeout_ms: int | None = None
+    title: str | None = None
+    remove_on_complete: bool = False
+
+
+PLAIN: Final = JobOptions()
+_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(JobOptions)
+
+
+def encode_options(options: JobOptions) -> bytes:
+    return b"" if options == PLAIN else _encode(options)
+
+
+def decode_options(text: bytes) -> JobOptions:
+    return _decoder.decode(text) if text else PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long finished jobs are kept: at most `count` of each type, and none older than `age` (seconds). None = no limit."""
+
+    age: float | None = None
+    count: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.age is not None:
+            seconds_to_ms("age of a retention", self.age)
+        if self.count is not None:
+            whole_number("count of a retention", self.count, least=0, most=2**53)
+
+
+def job_options(
+    *,
+    attempts: int = 1,
+    backoff: Backoff | None = None,
+    timeout: float | timedelta | None = None,
+    title: str | None = None,
+    remove_on_complete: bool = False,
+) -> JobOptions:
+    """Check options and turn them into what is stored. Raises InvalidValue or InvalidType."""
+    if backoff is not None and not isinstance(backoff, Backoff):
+        raise InvalidType(
+            f"backoff must be barq.fixed(…) or barq.exponential(…), got {backoff!r}; "
+            "a function of your own goes to the handler: @queue.handler(type, backoff=function)"
+        )
+    if not isinstance(remove_on_complete, bool):
+        raise InvalidType(f"remove_on_complete must be True or False, got {remove_on_complete!r}")
+    return JobOptions(
+        attempts=whole_number("attempts", attempts, least=1, most=1_000_000),
+        backoff=backoff,
+        timeout_ms=None if timeout is None else seconds_to_ms("timeout", timeout, least_ms=1),
+        title=None if title is None else text("title", title, longest=LONGEST_TEXT),
+        remove_on_complete=remove_on_complete,
+    )
+
+
+def priority_number(priority: Priority) -> int:
+    """
+    >>> priority_number("high")
+    -10
+    """
+    if isinstance(priority, str) and priority in PRIORITIES:
+        return PRIORITIES[priority]
+    if isinstance(priority, int) and not isinstance(priority, bool) and abs(priority) < MOST_PRIORITY:
+        return int(priority)
+    raise InvalidValue(
+        f"priority must be one of {', '.join(PRIORITIES)} or a whole number below 2^53, got {priority!r}"
+    )
+
+
+def due(delay: Delay | None) -> bytes:
+    """A delay as the enqueue script takes it: '' at once, '+MS' from now on, 'MS' at that time."""
+    if delay is None:
+        return b""
+    if isinstance(delay, datetime):
+        if delay.tzinfo is None:
+            raise InvalidValue(f"delay must be a datetime with a time zone, got {delay!r}: use datetime.now(UTC) + …")
+        return b"%d" % max(0, round(delay.timestamp() * 1000))
+    ms = seconds_to_ms("delay", delay)
+    return b"+%d" % ms if ms else b""
+
+
+def seconds_to_ms(name: str, value: float | timedelta, *, least_ms: int = 0) -> int:
+    """Seconds (a number or a timedelta) as whole ms, or InvalidValue."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise InvalidType(f"{name} must be a number of seconds or a timedelta, got {value!r}")
+    if not least_ms / 1000 <= seconds <= LONGEST_SECONDS:  # NaN fails as well
+        raise InvalidValue(f"{name} must be from {least_ms / 1000:g} seconds to 100 years, got {value!r}")
+    return round(seconds * 1000)
+
+
+def whole_number(name: str, value: Any, *, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidType(f"{name} must be a whole number, got {value!r}")
+    if not least <= value <= most:
+        raise InvalidValue(f"{name} must be from {least} to {most}, got {value!r}")
+    return int(value)
+
+
+def text(name: str, value: Any, *, longest: int) -> str:
+    """A text without control characters, 1 to `longest` bytes of UTF-8."""
+    if not isinstance(value, str):
+        raise InvalidType(f"{name} must be a str, got {value!r}")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidValue(f"{name} holds a lone surrogate, which is not text: {value[:80]!r}") from None
+    if not 1 <= size <= longest:
+        raise InvalidValue(f"{name} must have 1 to {longest} bytes, got {size}: {value[:80]!r}")
+    if any(char < " " or char == "\x7f" for char in value):
+        raise InvalidValue(f"{name} must have no control characters, got {value[:80]!r}")
+    return value
+
+
+def type_name(value: Any) -> str:
+    return text("type of a job", value, longest=LONGEST_TYPE)
+
+
+def queue_name(value: Any) -> str:
+    name = text("name of a queue", value, longest=LONGEST_TYPE)
+    if "{" in name or "}" in name:
+        raise InvalidValue(f"name of a queue must have no braces (they choose the slot in a cluster), got {name!r}")
+    return name
+
+
+def job_id(value: Any) -> int:
+    return whole_number("id of a job", value, least=1, most=2**53)
+
+
+KEEP_COMPLETED: Final = Retention(age=7 * 86400, count=100_000)
+KEEP_FAILED: Final = Retention(age=90 * 86400, count=100_000)

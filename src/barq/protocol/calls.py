@@ -1,0 +1,384 @@
+"""Calls: everything that can be asked of the server, one function per command, each a value that a store can send.
+
+A call is one round trip and one atomic script (or one plain command). Sending it again changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from barq.options import Retention
+from barq.protocol.scripts import Script, script
+from barq.record import Described, decode_described, member, number
+from barq.states import State
+
+R = TypeVar("R")
+Reply = Any
+
+MOST_PER_CALL: Final = 250
+"""Jobs in one call: 100 hold the server 0.4 to 0.9 ms, 1,000 hold it 5 to 8 ms."""
+
+_YES, _NO = b"1", b"0"
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[R]):
+    """A script with its arguments, or a plain command (script None), and how its reply is read."""
+
+    script: Script | None
+    prefix: bytes
+    args: tuple[bytes, ...]
+    decode: Callable[[Reply], R]
+
+    def again(self) -> "Call[R]":
+        """The same call as it is sent when the first answer was lost."""
+        if self.script is None or not self.script.writes:
+            return self
+        return replace(self, args=(_YES, *self.args[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What all calls of one queue share: the prefix of its keys, and how much of its past is kept."""
+
+    queue: str
+    events_keep: int = 10_000
+    logs_keep: int = 1_000
+    completed: Retention = Retention()
+    failed: Retention = Retention()
+
+    @property
+    def prefix(self) -> bytes:
+        return b"barq:{%b}:" % self.queue.encode()
+
+
+# ---- enqueue
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """One job of an enqueue, encoded. `watch` has its events put into the caller's inbox from the first on."""
+
+    type: bytes
+    priority: bytes
+    due: bytes
+    record: bytes
+    token: str | None = None
+    watch: bool = False
+
+
+def enqueue(
+    space: Space,
+    jobs: Sequence[NewJob],
+    *,
+    now_ms: int,
+    producer: bytes,
+    batch: int,
+    inbox: bytes = b"-",
+    watch_ms: int = 0,
+) -> Call[list[int]]:
+    """Store jobs; returns their ids in order. `producer` and `batch` name the call, so that a repeat stores nothing."""
+    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, producer, b"%d" % batch, inbox, b"%d" % watch_ms]
+    for job in jobs:
+        extra = b""
+        if job.token is not None:
+            extra = (b"w" if job.watch else b"-") + job.token.encode()
+        elif job.watch:
+            extra = b"w"
+        args += (job.type, job.priority, job.due, job.record, extra)
+    count = len(jobs)
+
+    def ids(reply: list[int]) -> list[int]:
+        first = reply[0]
+        if len(reply) == 1:
+            return list(range(first, first + count))
+        known = dict(zip(reply[1::2], reply[2::2], strict=True))
+        fresh = iter(range(first, first + count))
+        return [known[at] if at in known else next(fresh) for at in range(1, count + 1)]
+
+    return Call(script("enqueue"), space.prefix, tuple(args), ids)
+
+
+# ---- claim, settle and what a holder says in between
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim brought: (id, token, record) of each job, or when the next one is due."""
+
+    jobs: list[tuple[bytes, bytes, bytes]]
+    due_in_ms: int | None
+
+
+def claim(
+    space: Space,
+    types: Iterable[tuple[str, int]],
+    *,
+    now_ms: int,
+    worker: str,
+    nonce: str,
+    lease_ms: int,
+    poison: int,
+    most: int,
+) -> Call[Claim]:
+    """Take up to `most` jobs of `types` (with the most of each) under a lease."""
+    args = [
+        _NO,
+        b"%d" % now_ms,
+        b"%d" % space.events_keep,
+        worker.encode(),
+        nonce.encode(),
+        b"%d" % lease_ms,
+        b"%d" % poison,
+        b"%d" % most,
+    ]
+    for type_, most_of_type in types:
+        args += (type_.encode(), b"%d" % most_of_type)
+
+    return Call(script("claim"), space.prefix, tuple(args), _claimed)
+
+
+def _claimed(reply: list[Any]) -> Claim:
+    return Claim(list(zip(reply[1::3], reply[2::3], reply[3::3], strict=True)), reply[0])
+
+
+Settlement = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+"""(type, id, token, kind, retry_ms, body) as the settle script takes it."""
+
+
+def settle(space: Space, settlements: Iterable[Settlement], *, now_ms: int) -> Call[list[bytes]]:
+    """Say how attempts ended; returns the ids (as members) that this holder had lost."""
+    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, *_retention(space)]
+    for settlement in settlements:
+        args += settlement
+    return Call(script("settle"), space.prefix, tuple(args), _same)
+
+
+Holding = tuple[bytes, bytes, bytes]
+"""(type, id, token) of a job that a worker holds."""
+
+
+def extend(space: Space, holdings: Iterable[Holding], *, now_ms: int, lease_ms: int) -> Call[list[bytes]]:
+    """Prolong leases; returns the ids (as members) that are no longer held."""
+    args = [_NO, b"%d" % now_ms, b"%d" % lease_ms]
+    for holding in holdings:
+        args += holding
+    return Call(script("extend"), space.prefix, tuple(args), _same)
+
+
+Word = tuple[bytes, bytes, bytes, bytes, bytes]
+"""(type, id, token, kind, body): a progress or a log line of a running attempt."""
+
+
+def report(space: Space, words: Iterable[Word], *, now_ms: int) -> Call[list[bytes]]:
+    """Store progress and log lines in order; returns the ids (as members) that are no longer held."""
+    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, b"%d" % space.logs_keep]
+    for word in words:
+        args += word
+    return Call(script("report"), space.prefix, tuple(args), _same)
+
+
+# ---- acts on jobs by id
+
+
+def act(space: Space, verb: str, ids: Sequence[int], *, now_ms: int) -> Call[list[str]]:
+    """cancel, retry, promote or remove; for each id '' when done, 'missing', or the state that does not allow it."""
+    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, *map(member, ids))
+    return Call(script(verb), space.prefix, args, lambda reply: [word.decode() for word in reply])
+
+
+def pause(space: Space, type: str, *, now_ms: int, by: str, reason: str) -> Call[bool]:
+    """Pause a type, or with '' the queue; True when it was not paused before."""
+    return Call(script("pause"), space.prefix, (_NO, b"%d" % now_ms, type.encode(), by.encode(), reason.encode()), bool)
+
+
+def resume(space: Space, type: str, *, now_ms: int) -> Call[bool]:
+    """End the pause of a type, or with '' of the queue; True when it was paused."""
+    return Call(script("resume"), space.prefix, (_NO, b"%d" % now_ms, type.encode()), bool)
+
+
+def prune(space: Space, type: str, *, now_ms: int) -> Call[int]:
+    """Forget finished jobs of a type beyond its retention, at most MOST_PER_CALL of a state; returns how many."""
+    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, *_retention(space), type.encode())
+    return Call(script("prune"), space.prefix, args, int)
+
+
+# ---- reads
+
+
+def fetch(space: Space, ids: Iterable[int]) -> Call[list[Described]]:
+    """All that is known of the jobs that are there."""
+    return Call(script("fetch"), space.prefix, tuple(map(member, ids)), decode_described)
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCounts:
+    """One type (or, as '', the queue itself): who paused it, and how many jobs it has in each state."""
+
+    type: str
+    paused: dict[str, Any] | None
+    counts: dict[str, int]
+
+
+def counts(space: Space, types: Iterable[str] = (), *, cursor: bytes = b"0") -> Call[tuple[bytes, list[TypeCounts]]]:
+    """Counts of the types named, or of a slice of all; returns (next cursor, counts). The cursor b"0" ends it."""
+    args = (cursor, *(type_.encode() for type_ in types))
+    return Call(script("counts"), space.prefix, args, _type_counts)
+
+
+def _type_counts(reply: list[Any]) -> tuple[bytes, list[TypeCounts]]:
+    cursor, *rest = reply
+    width = 2 + len(State)
+    rows = []
+    for at in range(0, len(rest), width):
+        type_, settings, *numbers = rest[at : at + width]
+        paused = msgspec.json.decode(settings).get("paused") if settings else None
+        rows.append(TypeCounts(type_.decode(), paused, dict(zip(map(str, State), numbers, strict=True))))
+    return cursor, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A slice of a line, and the rank to go on from (None at its end)."""
+
+    jobs: list[Described]
+    next_rank: int | None
+
+
+def page(
+    space: Space, type: str, state: State, *, newest_first: bool, rank: int, after: int | None, most: int
+) -> Call[Slice]:
+    """A slice of one type's jobs in one state, from `rank` on, or behind the job `after` where that is still there."""
+    args = (
+        type.encode(),
+        state.encode(),
+        b"desc" if newest_first else b"asc",
+        b"%d" % rank,
+        member(after) if after is not None else b"",
+        b"%d" % most,
+    )
+    return Call(
+        script("page"),
+        space.prefix,
+        args,
+        lambda reply: Slice(decode_described(reply[1:]), int(reply[0]) if reply[0] else None),
+    )
+
+
+def logs(space: Space, id: int) -> Call[list[tuple[int, str]]]:
+    """The kept log lines of a job as (time in ms, text)."""
+    key = space.prefix + b"log:" + member(id)
+    return Call(None, space.prefix, (b"LRANGE", key, b"0", b"-1"), lambda reply: [_log_line(line) for line in reply])
+
+
+def _log_line(line: bytes) -> tuple[int, str]:
+    time, _, text = line.partition(b"\t")
+    return int(time), text.decode("utf-8", "replace")
+
+
+# ---- events
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One event as it stands in a stream: its entry's position, the event, and of which job."""
+
+    position: bytes
+    at_ms: int
+    event: str
+    type: str
+    id: int
+    detail: bytes
+
+
+def inbox_key(space: Space, inbox: str) -> bytes:
+    return space.prefix + b"inbox:" + inbox.encode()
+
+
+def events_key(space: Space) -> bytes:
+    return space.prefix + b"events"
+
+
+def watch(space: Space, ids: Iterable[int], *, now_ms: int, inbox: str, watch_ms: int) -> Call[list[Described]]:
+    """Have the events of jobs put into an inbox from now on; returns how those that are there stand now."""
+    args = (_NO, b"%d" % now_ms, inbox.encode(), b"%d" % watch_ms, *map(member, ids))
+    return Call(script("watch"), space.prefix, args, decode_described)
+
+
+def read(space: Space, key: bytes, after: bytes, *, block_ms: int | None, most: int = 100) -> Call[list[Happened]]:
+    """What stands in a stream behind the position `after`; waits up to `block_ms` for it (None = not at all)."""
+    block = () if block_ms is None else (b"BLOCK", b"%d" % max(1, block_ms))
+    return Call(
+        None, space.prefix, (b"XREAD", b"COUNT", b"%d" % most, *block, b"STREAMS", key, after), _happened_in_reply
+    )
+
+
+def last_position(space: Space, key: bytes) -> Call[bytes]:
+    """The position of the newest entry, b"0-0" in an empty stream."""
+    return Call(
+        None,
+        space.prefix,
+        (b"XREVRANGE", key, b"+", b"-", b"COUNT", b"1"),
+        lambda reply: reply[0][0] if reply else b"0-0",
+    )
+
+
+def _happened_in_reply(reply: Any) -> list[Happened]:
+    return [event for _, entries in reply or () for position, fields in entries for event in _expand(position, fields)]
+
+
+def _expand(position: bytes, fields: list[bytes]) -> Iterable[Happened]:
+    """An entry is t MS (event TYPE\\tIDS\\tDETAIL)*; it names all jobs that one call moved."""
+    at_ms = int(fields[1])
+    for name, told in zip(fields[2::2], fields[3::2], strict=True):
+        type_, ids, detail = told.split(b"\t", 2)
+        for id_ in ids.split(b" "):
+            yield Happened(position, at_ms, name.decode(), type_.decode(), number(id_), detail)
+
+
+# ---- workers
+
+
+def beat(space: Space, worker: str, info: bytes, *, now_ms: int, lives_ms: int) -> Call[None]:
+    """Say that a worker lives, for `lives_ms` from now; 0 = it leaves."""
+    args = (_NO, b"%d" % now_ms, worker.encode(), b"%d" % lives_ms, info)
+    return Call(script("beat"), space.prefix, args, lambda _: None)
+
+
+def workers(space: Space, *, now_ms: int) -> Call[dict[str, bytes]]:
+    """Who is alive: worker id -> what it says of itself, as JSON."""
+    return Call(
+        script("workers"),
+        space.prefix,
+        (b"%d" % now_ms,),
+        lambda reply: {id_.decode(): info for id_, info in zip(reply[::2], reply[1::2], strict=True)},
+    )
+
+
+def wait_for_work(space: Space, types: Iterable[str], *, seconds: float) -> Call[object]:
+    """Block until one of the types' markers says that something can be claimed, or the time is over."""
+    keys = (space.prefix + type_.encode() + b":wake" for type_ in types)
+    return Call(None, space.prefix, (b"BZPOPMIN", *keys, b"%.3f" % seconds), lambda reply: reply)
+
+
+def unblock(space: Space, client_id: int) -> Call[object]:
+    """End another connection's wait."""
+    return Call(None, space.prefix, (b"CLIENT", b"UNBLOCK", b"%d" % client_id), lambda reply: reply)
+
+
+def ping(space: Space) -> Call[bool]:
+    return Call(None, space.prefix, (b"PING",), lambda reply: bool(reply == b"PONG"))
+
+
+def _retention(space: Space) -> tuple[bytes, bytes, bytes, bytes]:
+    def numbers(retention: Retention) -> tuple[bytes, bytes]:
+        age = -1 if retention.age is None else round(retention.age * 1000)
+        return b"%d" % age, b"%d" % (-1 if retention.count is None else retention.count)
+
+    return *numbers(space.completed), *numbers(space.failed)
+
+
+def _same(reply: list[bytes]) -> list[bytes]:
+    return reply

@@ -1,0 +1,19 @@
+-- beat: a worker says that it lives; with lives_ms 0 that it leaves. Workers that said nothing for too long are dropped.
+-- args: again now worker lives_ms info
+-- returns: nothing
+-- flags: allow-oom
+-- uses: clock
+local t = time_ms(now)
+if tonumber(lives_ms) > 0 then
+  call('HSET', prefix .. 'workers', worker, info)
+  call('ZADD', prefix .. 'workers:until', whole(t + lives_ms), worker)
+else
+  call('HDEL', prefix .. 'workers', worker)
+  call('ZREM', prefix .. 'workers:until', worker)
+end
+local dead = call('ZRANGEBYSCORE', prefix .. 'workers:until', '-inf', whole(t), 'LIMIT', 0, 100)
+if #dead > 0 then
+  call('HDEL', prefix .. 'workers', unpack(dead))
+  call('ZREM', prefix .. 'workers:until', unpack(dead))
+end
+return {}

@@ -1,0 +1,26 @@
+-- cancel: jobs that have not ended never will run (again); a running one is told at its worker's next heartbeat.
+-- args: again now events_keep
+-- each: id
+-- returns: for each id '' when done, 'missing', or the state that does not allow it
+-- flags: allow-oom
+-- uses: clock lines events look
+-- moves: waiting>cancelled delayed>cancelled active>cancelled blocked>cancelled
+local t = time_ms(now)
+local answer = {}
+for i, id in each() do
+  local state, type = locate(id)
+  if not state then
+    answer[i] = 'missing'
+  elseif not EVENT[state .. '>' .. CANCELLED] then
+    answer[i] = again == '1' and state == CANCELLED and '' or state
+  else
+    local run = call('HGET', prefix .. 'run', id)
+    call('ZREM', line(type, state), id)
+    call('HDEL', prefix .. 'run', id)
+    call('HSET', prefix .. 'end', id, whole(t) .. ' ' .. (run or '0 0 0') .. '\n')
+    enter(type, state, CANCELLED, {id}, {whole(t), id})
+    answer[i] = ''
+  end
+end
+publish(t, events_keep)
+return answer

@@ -1,0 +1,24 @@
+-- promote: delayed jobs wait from now on instead of at their time.
+-- args: again now events_keep
+-- each: id
+-- returns: for each id '' when done, 'missing', or the state that does not allow it
+-- flags: allow-oom
+-- uses: clock lines events look
+-- moves: delayed>waiting
+local t = time_ms(now)
+local answer = {}
+for i, id in each() do
+  local state, type, priority = locate(id)
+  if not state then
+    answer[i] = 'missing'
+  elseif state ~= DELAYED then
+    answer[i] = again == '1' and (state == WAITING or state == ACTIVE) and '' or state
+  else
+    call('ZREM', line(type, state), id)
+    enter(type, state, WAITING, {id}, {priority, id})
+    wake(type)
+    answer[i] = ''
+  end
+end
+publish(t, events_keep)
+return answer

@@ -1,0 +1,24 @@
+-- remove: forget jobs with all that belongs to them. A running one has to be cancelled first.
+-- args: again now events_keep
+-- each: id
+-- returns: for each id '' when done, 'missing', or the state that does not allow it
+-- flags: allow-oom
+-- uses: clock lines events look forget
+-- moves: waiting>none delayed>none completed>none failed>none cancelled>none blocked>none
+local t = time_ms(now)
+local answer = {}
+for i, id in each() do
+  local state, type = locate(id)
+  if not state then
+    answer[i] = again == '1' and '' or 'missing'
+  elseif EVENT[state .. '>' .. NONE] ~= 'remove' then
+    answer[i] = state
+  else
+    call('ZREM', line(type, state), id)
+    enter(type, state, NONE, {id})
+    forget({id})
+    answer[i] = ''
+  end
+end
+publish(t, events_keep)
+return answer

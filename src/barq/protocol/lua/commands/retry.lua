@@ -1,0 +1,28 @@
+-- retry: finished jobs wait again, with all their attempts.
+-- args: again now events_keep
+-- each: id
+-- returns: for each id '' when done, 'missing', or the state that does not allow it
+-- flags: deny-oom
+-- uses: clock lines events look
+-- moves: completed>waiting failed>waiting cancelled>waiting
+local t = time_ms(now)
+local answer = {}
+for i, id in each() do
+  local state, type, priority = locate(id)
+  if not state then
+    answer[i] = 'missing'
+  elseif EVENT[state .. '>' .. WAITING] ~= 'retry' then
+    answer[i] = again == '1' and (state == WAITING or state == ACTIVE) and '' or state
+  else
+    local ended = call('HGET', prefix .. 'end', id)
+    local attempt = ended and string.match(ended, '^%d+ (%d+)') or '0'
+    call('ZREM', line(type, state), id)
+    call('HSET', prefix .. 'run', id, attempt .. ' 0 0')
+    call('HDEL', prefix .. 'note', id)
+    enter(type, state, WAITING, {id}, {priority, id})
+    wake(type)
+    answer[i] = ''
+  end
+end
+publish(t, events_keep)
+return answer

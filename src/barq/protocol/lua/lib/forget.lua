@@ -1,0 +1,28 @@
+-- Forget everything about jobs that are in no line any more.
+local function forget(ids)
+  call('HDEL', prefix .. 'job', unpack(ids))
+  call('HDEL', prefix .. 'run', unpack(ids))
+  call('HDEL', prefix .. 'end', unpack(ids))
+  call('HDEL', prefix .. 'note', unpack(ids))
+  local logs = {}
+  for i, id in ipairs(ids) do logs[i] = prefix .. 'log:' .. id end
+  call('DEL', unpack(logs))
+end
+
+local PRUNE_AT_MOST = 250
+
+-- Retention of one finished line: at most keep_count jobs, none older than keep_ms (-1 = no limit).
+local function prune(type, state, now, keep_ms, keep_count)
+  local key = line(type, state)
+  local spare = 0
+  if keep_count >= 0 then spare = math.min(call('ZCARD', key) - keep_count, PRUNE_AT_MOST) end
+  local ids = spare > 0 and call('ZRANGE', key, 0, spare - 1) or {}
+  if #ids == 0 and keep_ms >= 0 then
+    ids = call('ZRANGEBYSCORE', key, '-inf', '(' .. whole(now - keep_ms), 'LIMIT', 0, PRUNE_AT_MOST)
+  end
+  if #ids == 0 then return 0 end
+  call('ZREM', key, unpack(ids))
+  enter(type, state, NONE, ids)
+  forget(ids)
+  return #ids
+end

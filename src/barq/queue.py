@@ -1,0 +1,423 @@
+"""Queue: a namespace on a server, and all that can be done with its jobs. The door for users; the way begins in enqueue.py."""
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, ParamSpec, Self, TypeVar, Unpack, overload
+
+import msgspec
+
+from barq import listing
+from barq.backoff import Backoff, BackoffFunction
+from barq.clock import Clock
+from barq.codec import Codec, JsonCodec
+from barq.enqueue import Draft, EnqueueOptions
+from barq.errors import InvalidPayload, InvalidType, InvalidValue, JobNotFound, WrongState
+from barq.events import Event, follow
+from barq.handlers import Handler, Handlers
+from barq.job import Job
+from barq.listing import Page
+from barq.options import (
+    KEEP_COMPLETED,
+    KEEP_FAILED,
+    LONGEST_TEXT,
+    Retention,
+    job_id,
+    queue_name,
+    seconds_to_ms,
+    text,
+    type_name,
+    whole_number,
+)
+from barq.protocol import calls
+from barq.protocol.calls import MOST_PER_CALL, Space
+from barq.session import Session
+from barq.states import State, sources
+from barq.store.connect import Target, target_of_client, target_of_url
+from barq.store.store import Store
+from barq.task import Task, TaskOptions, make_task
+from barq.test_mode import TestMode
+
+F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_URL: Final = "redis://127.0.0.1:6379"
+
+
+class WorkerInfo(msgspec.Struct, frozen=True):
+    """What a living worker says of itself."""
+
+    id: str
+    host: str = ""
+    pid: int = 0
+    version: str = ""
+    concurrency: int = 0
+    running: int = 0
+    types: list[str] = []
+    started_ms: int = 0
+    stopping: bool = False
+
+
+class Queue:
+    """Jobs on a server, for asyncio; barq.sync.Queue is the same for plain code. Connects when first used.
+
+    `url`: redis://, rediss://, unix://, valkey://, or embedded: for the bundled server; without it BARQ_URL, REDIS_URL,
+    or 127.0.0.1:6379. `client`: a redis-py or valkey-py client instead, whose address and password are used.
+    `timeout`: seconds after which a call gives up on the server (ServerUnreachable); None = never.
+    `keep_completed`, `keep_failed`: how long ended jobs are kept. `max_payload`: bytes of one job's data.
+    """
+
+    def __init__(
+        self,
+        name: str = "default",
+        *,
+        url: str | None = None,
+        client: Any = None,
+        timeout: float | None = 5.0,
+        codec: Codec | None = None,
+        keep_completed: Retention = KEEP_COMPLETED,
+        keep_failed: Retention = KEEP_FAILED,
+        keep_events: int = 10_000,
+        keep_logs: int = 1_000,
+        max_payload: int = 1024 * 1024,
+        clock: Clock | None = None,
+    ) -> None:
+        if url is not None and client is not None:
+            raise InvalidValue("a queue takes a url or a client, not both")
+        if timeout is not None:
+            seconds_to_ms("timeout", timeout, least_ms=1)
+        for option, value in (("keep_completed", keep_completed), ("keep_failed", keep_failed)):
+            if not isinstance(value, Retention):
+                raise InvalidType(f"{option} must be a barq.Retention(age=…, count=…), got {value!r}")
+        self.name = queue_name(name)
+        self.codec: Codec = codec if codec is not None else JsonCodec()
+        self.clock = clock if clock is not None else Clock()
+        self.test_mode = TestMode()
+        self.handlers = Handlers()
+        self.space = Space(
+            queue=name,
+            events_keep=whole_number("keep_events", keep_events, least=1, most=10**9),
+            logs_keep=whole_number("keep_logs", keep_logs, least=1, most=10**6),
+            completed=keep_completed,
+            failed=keep_failed,
+        )
+        self._timeout = timeout
+        self._max_payload = whole_number("max_payload", max_payload, least=1, most=512 * 1024 * 1024 - 1024)
+        self._types: set[str] = set()
+        if client is not None:
+            self.target: Target = target_of_client(client)
+        else:
+            self.target = target_of_url(url or os.environ.get("BARQ_URL") or os.environ.get("REDIS_URL") or DEFAULT_URL)
+        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = weakref.WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name} at {self.target.shown}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close this event loop's connections. The queue connects again when it is used again."""
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+
+    # ---- enqueue
+
+    async def enqueue(self, type: str, data: Any = None, **options: Unpack[EnqueueOptions]) -> Job[Any]:
+        """Store a job and return it. Options are those of barq.EnqueueOptions.
+
+        Jobs enqueued by many coroutines at a time share calls to the server. Raises InvalidValue, InvalidType or
+        InvalidPayload before anything is sent, ServerUnreachable (a repeat with the same `token` is safe) or QueueFull.
+        """
+        draft = self._draft(type, data, options)
+        job: Job[Any] = Job(self, 0, draft, data=data)
+        job.id = self.test_mode.record(job) if self.test_mode.entered else await self._send(draft)
+        return job
+
+    async def enqueue_many(self, type: str, data: Iterable[Any], **options: Unpack[EnqueueOptions]) -> list[Job[Any]]:
+        """Store a job for each item of `data`, all with the same options; returns them in order.
+
+        All are checked before the first is sent. They travel in calls of 250, each of them all or nothing.
+        """
+        if isinstance(data, str | bytes | dict) or not isinstance(data, Iterable):
+            raise InvalidType(f"data must be a list with the data of each job, got {data!r:.80}")
+        if options.get("token") is not None:
+            raise InvalidValue("one token can't name many jobs: enqueue them one by one, each with its own")
+        made: list[Job[Any]] = [Job(self, 0, self._draft(type, item, options), data=item) for item in data]
+        if self.test_mode.entered:
+            for job in made:
+                job.id = self.test_mode.record(job)
+            return made
+        ids = await self._here().enqueuer.many([job._record.new_job() for job in made])  # type: ignore[union-attr]
+        for job, id in zip(made, ids, strict=True):
+            job.id = id
+        return made
+
+    def create(self, type: str, data: Any = None, **options: Unpack[EnqueueOptions]) -> Job[Any]:
+        """Make a job without storing it yet: add callbacks with `job.on`, then `await job.save()`."""
+        return Job(self, 0, self._draft(type, data, options), data=data)
+
+    def _draft(self, type: str, data: Any, options: EnqueueOptions) -> Draft:
+        known = isinstance(type, str) and type in self._types
+        draft = Draft(type, data, options, codec=self.codec, max_payload=self._max_payload, checked_type=known)
+        if not known and len(self._types) < 10_000:
+            self._types.add(type)
+        return draft
+
+    def encode_result(self, value: Any) -> bytes:
+        """What a handler returned, as it is stored. Raises InvalidPayload."""
+        result = self.codec.encode(value)
+        if len(result) > self._max_payload:
+            raise InvalidPayload(f"a result must have at most {self._max_payload} bytes, got {len(result)}")
+        return result
+
+    async def _send(self, draft: Draft) -> int:
+        return await self._here().enqueuer.one(draft.new_job())
+
+    async def _save(self, job: Job[Any], draft: Draft) -> None:
+        if self.test_mode.entered:
+            job.id = self.test_mode.record(job)
+            job._dispatch(Event("enqueue", job.type, job.id, datetime.now(UTC)))
+        elif job._callbacks:
+            job.id = await self._here().enqueuer.one(draft.new_job(watch=True))
+            self._here().watcher.expect(job.id, job._dispatch)
+        else:
+            job.id = await self._send(draft)
+
+    def _listen(self, job: Job[Any]) -> None:
+        """Have a stored job's callbacks called from now on."""
+        session = self._here()
+
+        async def listen() -> None:
+            status = await session.watcher.watch(job.id, job._dispatch)
+            if status is not None and (ending := job._ended(status)) is not None:
+                job._dispatch(ending)
+
+        if not self.test_mode.entered:
+            session.background(listen())
+
+    # ---- look
+
+    async def get(self, id: int) -> Job[Any]:
+        """The job with that id. Raises JobNotFound."""
+        found = await self._here().store.send(calls.fetch(self.space, [job_id(id)]))
+        if not found:
+            raise JobNotFound(f"job {id} is not there (any more)")
+        return self._job(found[0])
+
+    async def jobs(
+        self,
+        state: str | None = None,
+        type: str | None = None,
+        *,
+        limit: int = 50,
+        after: str | None = None,
+        newest_first: bool = False,
+    ) -> Page:
+        """A page of jobs, type by type and state by state, each in the order of its line (`newest_first`: against it).
+
+        `after` is the `next` of the page before. Waiting ones stand in the order in which they will run.
+        """
+        states = [_state(state)] if state is not None else list(State)
+        types = [type_name(type)] if type is not None else sorted(await self.types())
+        limit = whole_number("limit", limit, least=1, most=1000)
+        place = listing.parse(after) if after is not None else None
+        steps = listing.walk(self.space, types, states, place, limit=limit, newest_first=newest_first)
+        described, next_place = await self._exchange(steps)
+        return Page([self._job(one) for one in described], next_place)
+
+    async def counts(self, type: str | None = None) -> dict[str, int]:
+        """How many jobs are in each state: of a type, or of the whole queue."""
+        if type is not None:
+            _, rows = await self._here().store.send(calls.counts(self.space, [type_name(type)]))
+        else:
+            rows = list((await self.types()).values())
+        total = dict.fromkeys(map(str, State), 0)
+        for row in rows:
+            for state, number in row.counts.items():
+                total[state] += number
+        return total
+
+    async def types(self) -> dict[str, calls.TypeCounts]:
+        """All types that ever had a job or a setting: their counts, and by whom they are paused."""
+        found: dict[str, calls.TypeCounts] = await self._exchange(listing.all_types(self.space))
+        return found
+
+    async def paused(self) -> dict[str, Any] | None:
+        """By whom, why and since when the queue as a whole is paused; None when it is not."""
+        _, rows = await self._here().store.send(calls.counts(self.space, [""]))
+        return rows[0].paused
+
+    async def logs(self, id: int) -> list[tuple[datetime, str]]:
+        """The kept log lines of a job with their times; empty for a job that is not there."""
+        lines = await self._here().store.send(calls.logs(self.space, job_id(id)))
+        return [(datetime.fromtimestamp(ms / 1000, UTC), line) for ms, line in lines]
+
+    async def workers(self) -> list[WorkerInfo]:
+        """The workers that are alive."""
+        alive = await self._here().store.send(calls.workers(self.space, now_ms=self.clock.server_ms()))
+        return [msgspec.json.decode(info, type=WorkerInfo) for info in alive.values()]
+
+    async def events(self, after: str | None = None) -> AsyncIterator[Event]:
+        """All events of the queue in order, from now on, or behind the `position` of an event ("0" = all that is kept).
+
+        Where events were trimmed before they were read, an event named "gap" says so; its data is how many entries.
+        """
+        ear = Store(self.target, self.clock, timeout=self._timeout)
+        try:
+            async for event in follow(ear, self.space, self.codec, after=after):
+                yield event
+        finally:
+            await ear.close()
+
+    async def ping(self) -> None:
+        """Return when the server answers. Raises ServerUnreachable, ServerUnsuitable or PermissionDenied."""
+        await self._here().store.send(calls.ping(self.space))
+
+    # ---- act
+
+    async def cancel(self, *ids: int) -> None:
+        """The jobs never run (again); where one runs now, its handler is cancelled within about a second.
+
+        Like retry, promote and remove it acts on every job that allows it, then raises JobNotFound or WrongState for
+        the first one that does not.
+        """
+        await self._act("cancel", ids)
+
+    async def retry(self, *ids: int) -> None:
+        """Run finished jobs again, with all their attempts."""
+        await self._act("retry", ids)
+
+    async def promote(self, *ids: int) -> None:
+        """Delayed jobs wait from now on."""
+        await self._act("promote", ids)
+
+    async def remove(self, *ids: int) -> None:
+        """Forget jobs with all that belongs to them. A running one has to be cancelled first."""
+        await self._act("remove", ids)
+
+    async def pause(self, type: str | None = None, *, by: str = "", reason: str = "") -> bool:
+        """Hand out no job of a type (None: of any) until it is resumed; running ones go on. False: it was paused."""
+        for name, value in (("by", by), ("reason", reason)):
+            if value != "":
+                text(name, value, longest=LONGEST_TEXT)
+        call = calls.pause(self.space, _type_or_all(type), now_ms=self.clock.server_ms(), by=by, reason=reason)
+        return await self._here().store.send(call)
+
+    async def resume(self, type: str | None = None) -> bool:
+        """End a pause. False: it was not paused."""
+        call = calls.resume(self.space, _type_or_all(type), now_ms=self.clock.server_ms())
+        return await self._here().store.send(call)
+
+    async def prune(self) -> int:
+        """Forget ended jobs beyond the retention, as workers do now and then; returns how many."""
+        forgotten = 0
+        for type in await self.types():
+            call = calls.prune(self.space, type, now_ms=self.clock.server_ms())
+            while more := await self._here().store.send(call):
+                forgotten += more
+        return forgotten
+
+    async def _act(self, verb: str, ids: Sequence[int]) -> None:
+        if not ids:
+            raise InvalidValue(f"{verb} needs the id of a job")
+        checked = [job_id(id) for id in ids]
+        refused: list[tuple[int, str]] = []
+        for at in range(0, len(checked), MOST_PER_CALL):
+            part = checked[at : at + MOST_PER_CALL]
+            words = await self._here().store.send(calls.act(self.space, verb, part, now_ms=self.clock.server_ms()))
+            refused += [(id, word) for id, word in zip(part, words, strict=True) if word]
+        if refused:
+            raise _refusal(verb, refused)
+
+    # ---- handlers
+
+    def handler(
+        self,
+        type: str,
+        *,
+        concurrency: int | None = None,
+        timeout: float | None = None,
+        backoff: Backoff | BackoffFunction | None = None,
+    ) -> Callable[[F], F]:
+        """Decorator: the function takes the jobs of a type. Async ones run in the worker's loop, plain ones in threads.
+
+        `concurrency`: how many of this type one worker runs at a time (None: up to the worker's own limit). `timeout`
+        (seconds) and `backoff` (also a function: failures so far -> seconds) hold for jobs that have none of their own.
+        A plain function gets a job whose methods block (barq.sync.Job).
+        """
+        return self.handlers.decorator(type_name(type), concurrency=concurrency, timeout=timeout, backoff=backoff)
+
+    @overload
+    def task(self, function: Callable[P, T], /) -> Task[P, T]: ...
+
+    @overload
+    def task(
+        self, function: None = None, /, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[P, T]], Task[P, T]]: ...
+
+    def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Decorator: makes a task of a function, with or without options (barq.TaskOptions).
+
+        Its jobs are enqueued with `await function.enqueue(…its own arguments…)`, and run by any worker of this queue.
+        """
+        return (lambda f: make_task(self, f, options)) if function is None else make_task(self, function, options)
+
+    def _convert_result(self, type: str, value: Any) -> Any:
+        handler: Handler | None = self.handlers.get(type)
+        return value if handler is None or handler.convert_result is None else handler.convert_result(value)
+
+    # ---- inside
+
+    def _here(self) -> Session:
+        """The session of the running event loop."""
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            session = Session(self.target, self.space, self.clock, self.codec, timeout=self._timeout)
+            self._sessions[loop] = session
+        return session
+
+    def _job(self, described: Any) -> Job[Any]:
+        return Job(self, described.id, described.record, status=described.status)
+
+    async def _exchange(self, steps: "listing.Exchange[T]") -> T:
+        """Run an operation of several calls."""
+        reply = None
+        while True:
+            try:
+                call = steps.send(reply)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            reply = await self._here().store.send(call)
+
+
+def _state(state: Any) -> State:
+    try:
+        return State(state)
+    except ValueError:
+        raise InvalidValue(f"state must be one of {', '.join(State)}, got {state!r}") from None
+
+
+def _type_or_all(type: str | None) -> str:
+    return "" if type is None else type_name(type)
+
+
+def _refusal(verb: str, refused: list[tuple[int, str]]) -> JobNotFound | WrongState:
+    id, word = refused[0]
+    others = f" (and {len(refused) - 1} others)" if len(refused) > 1 else ""
+    if word == "missing":
+        return JobNotFound(f"job {id}{others} is not there (any more)")
+    allowed = " or ".join(sorted({"promote": sources("promotion")}.get(verb, sources(verb))))
+    return WrongState(f"job {id}{others} is {word}: only {allowed} jobs can be {_PAST[verb]}")
+
+
+_PAST: Final = {"cancel": "cancelled", "retry": "retried", "promote": "promoted", "remove": "removed"}

@@ -1,0 +1,117 @@
+"""Record: how a job is written in the server, field by field, and read back. See the key table in docs/architecture.md."""
+
+from dataclasses import dataclass
+
+from barq.options import JobOptions, decode_options
+from barq.states import State
+
+
+def member(job_id: int) -> bytes:
+    """An id as it stands in the server: its length in front, so that ids of one priority sort by number.
+
+    >>> member(7), member(39)
+    (b'a7', b'b39')
+    """
+    digits = b"%d" % job_id
+    return b"%c%b" % (96 + len(digits), digits)
+
+
+def number(member_of_line: bytes) -> int:
+    return int(member_of_line[1:])
+
+
+def encode_record(*, priority: int, type: str, options: bytes, payload: bytes) -> bytes:
+    """What the enqueue script stores behind the time of creation."""
+    return b"%d\t%b\t%b\n%b" % (priority, type.encode(), options, payload)
+
+
+class Record:
+    """What was asked: written once by the enqueue."""
+
+    __slots__ = ("created_ms", "options_text", "payload", "priority", "type")
+
+    def __init__(self, record: bytes) -> None:
+        created, priority, type_, rest = record.split(b"\t", 3)
+        self.options_text, _, self.payload = rest.partition(b"\n")
+        self.created_ms = int(created)
+        self.priority = int(priority)
+        self.type = type_.decode()
+
+    @property
+    def options(self) -> JobOptions:
+        return decode_options(self.options_text)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The counts of a job's runs, and who holds it while it is active."""
+
+    attempt: int = 0
+    failures: int = 0
+    rescues: int = 0
+    worker: str | None = None
+    started_ms: int | None = None
+
+
+NEVER_RUN = Run()
+
+
+def decode_run(text: bytes | None) -> Run:
+    """`ATTEMPT FAILURES RESCUES`, or while active `ATTEMPT NONCE WORKER STARTED_MS FAILURES RESCUES` (the token)."""
+    if not text:
+        return NEVER_RUN
+    words = text.decode().split(" ")
+    if len(words) == 3:
+        return Run(int(words[0]), int(words[1]), int(words[2]))
+    return Run(int(words[0]), int(words[4]), int(words[5]), words[2], int(words[3]))
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the last attempt ended, if one did."""
+
+    ended_ms: int
+    run: Run
+    body: bytes
+
+
+def decode_ending(text: bytes | None) -> Ending | None:
+    if not text:
+        return None
+    head, _, body = text.partition(b"\n")
+    ended, _, run = head.partition(b" ")
+    return Ending(int(ended), decode_run(run), body)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a job stands: what the server knows beside the record."""
+
+    state: State
+    score: float
+    run: Run
+    ending: Ending | None
+    note: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One job as fetch, page and watch tell it."""
+
+    id: int
+    record: Record
+    status: Status
+
+
+def decode_described(reply: list[bytes | None]) -> list[Described]:
+    """The flat (id, state, score, record, run, end, note)* of the scripts."""
+    jobs = []
+    for at in range(0, len(reply), 7):
+        id_, state, score, record, run, end, note = reply[at : at + 7]
+        assert id_ is not None
+        assert state is not None
+        assert score is not None
+        assert record is not None
+        status = Status(State(state.decode()), float(score), decode_run(run), decode_ending(end), note)
+        jobs.append(Described(number(id_), Record(record), status))
+    return jobs

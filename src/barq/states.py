@@ -1,0 +1,69 @@
+"""The states of a job and the one table of moves between them. Scripts, docs and names of events derive from it."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class State(StrEnum):
+    """Where a job is. Each state of each type is one sorted set in the server; its score is named here."""
+
+    WAITING = "waiting"  # score: priority
+    DELAYED = "delayed"  # score: due time, ms
+    ACTIVE = "active"  # score: end of the lease, ms
+    COMPLETED = "completed"  # score: end time, ms
+    FAILED = "failed"  # score: end time, ms
+    CANCELLED = "cancelled"  # score: end time, ms
+    BLOCKED = "blocked"  # score: time it was blocked, ms
+
+
+FINISHED: Final = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
+
+_NEW = None
+_GONE = None
+
+EVENTS: Final[dict[tuple[State | None, State | None], str]] = {
+    (_NEW, State.WAITING): "enqueue",
+    (_NEW, State.DELAYED): "enqueue",
+    (State.DELAYED, State.WAITING): "promotion",
+    (State.WAITING, State.ACTIVE): "start",
+    (State.ACTIVE, State.COMPLETED): "complete",
+    (State.ACTIVE, _GONE): "complete",  # remove_on_complete
+    (State.ACTIVE, State.FAILED): "failed",
+    (State.ACTIVE, State.DELAYED): "failed attempt",
+    (State.ACTIVE, State.WAITING): "requeue",  # the lease ran out, or the worker stopped and handed it back
+    (State.COMPLETED, State.WAITING): "retry",
+    (State.FAILED, State.WAITING): "retry",
+    (State.CANCELLED, State.WAITING): "retry",
+    (State.WAITING, State.CANCELLED): "cancel",
+    (State.DELAYED, State.CANCELLED): "cancel",
+    (State.ACTIVE, State.CANCELLED): "cancel",
+    (State.BLOCKED, State.CANCELLED): "cancel",
+    (State.WAITING, _GONE): "remove",
+    (State.DELAYED, _GONE): "remove",
+    (State.COMPLETED, _GONE): "remove",
+    (State.FAILED, _GONE): "remove",
+    (State.CANCELLED, _GONE): "remove",
+    (State.BLOCKED, _GONE): "remove",
+}
+"""(from, to) -> event. None stands for "not there": before the enqueue, after the removal."""
+
+SIGNALS: Final = ("progress", "log")
+"""Events that move nothing: what a running attempt says."""
+
+EVENT_NAMES: Final = (*dict.fromkeys(EVENTS.values()), *SIGNALS)
+
+ENDINGS: Final = frozenset({"complete", "failed", "cancel", "remove"})
+"""After one of these events a job says nothing more (unless someone retries it)."""
+
+
+def sources(event: str) -> frozenset[State]:
+    """The states from which `event` may happen."""
+    return frozenset(source for (source, _), name in EVENTS.items() if name == event and source is not None)
+
+
+def rendered_for_lua() -> str:
+    """The table as Lua: a constant per state, STATES in order, and EVENT['from>to']."""
+    constants = [f"local {state.name} = '{state}'" for state in State]
+    states = "local STATES = {" + ", ".join(state.name for state in State) + "}"
+    moves = (f"['{source or ''}>{target or ''}'] = '{event}'" for (source, target), event in EVENTS.items())
+    return "\n".join([*constants, "local NONE = ''", states, "local EVENT = {" + ", ".join(moves) + "}", ""])

@@ -1,0 +1,181 @@
+"""Store: sends calls, and stands between them and an unreliable world: connects, repeats, gives up in time."""
+
+import asyncio
+import logging
+from typing import Any, Final, TypeVar
+
+from barq.clock import Clock
+from barq.errors import (
+    BarqError,
+    InvalidValue,
+    PermissionDenied,
+    QueueFull,
+    ServerError,
+    ServerUnreachable,
+    ServerUnsuitable,
+)
+from barq.protocol.calls import Call
+from barq.protocol.scripts import Script
+from barq.store.connect import Target, checked, connect, parse_info
+from barq.store.link import ANSWER_SECONDS, Link, LinkLost
+
+R = TypeVar("R")
+log = logging.getLogger("barq.store")
+
+FIRST_WAIT: Final = 0.2
+WAIT_GROWS: Final = 1.7
+LONGEST_WAIT: Final = 2.0
+
+_PASSING = ("LOADING", "BUSY ", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "UNBLOCKED")
+_FORBIDDEN = ("NOAUTH", "WRONGPASS", "NOPERM")
+
+
+class Store:
+    """One server, one connection made when it is first needed and again when it is lost. Belongs to one event loop.
+
+    `timeout` (seconds) bounds every call with all its repeats; None waits for the server for ever.
+    """
+
+    def __init__(self, target: Target, clock: Clock, *, timeout: float | None) -> None:
+        self.target = target
+        self.connections = 0  # made so far; a reader compares it to learn that it may have missed something
+        self._clock = clock
+        self._timeout = timeout
+        self._link: Link | None = None
+        self._connecting: asyncio.Task[Link] | None = None
+        self._failures = 0
+
+    async def send(self, call: Call[R], *, may_block: float = 0.0, timeout: float | None = -1) -> R:
+        """Send a call until it is answered. Raises ServerUnreachable, or what the server's refusal means.
+
+        `may_block`: seconds the server may hold the answer back. `timeout`: other than the store's own.
+        """
+        loop = asyncio.get_running_loop()
+        bound = self._timeout if timeout == -1 else timeout
+        deadline = None if bound is None else loop.time() + bound
+        while True:
+            sent = False
+            try:
+                link = self._link
+                if link is None or link.lost:
+                    link = await self._connected(deadline)
+                sent = True
+                reply = await self._run(link, call, may_block)
+            except LinkLost as error:
+                trouble: Exception = error
+            except BarqError:
+                raise
+            except Exception as error:
+                trouble = self._passing(error)
+                await asyncio.sleep(FIRST_WAIT)
+            else:
+                return call.decode(reply)
+            if deadline is not None and loop.time() >= deadline:
+                raise self._unreachable(bound, trouble) from trouble
+            if sent:
+                call = call.again()
+
+    async def client_id(self) -> int:
+        """The server's number of this connection, for CLIENT UNBLOCK."""
+        return (await self._connected(None)).server.client_id
+
+    async def check(self) -> None:
+        """Look again whether the server is fit for jobs. Raises ServerUnsuitable."""
+        link = await self._connected(None)
+        checked(parse_info(await link.call(b"INFO")), self.target, link.server.client_id)
+
+    async def close(self) -> None:
+        """Close the connection. The store connects again when it is used again."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.wait([self._connecting])
+        if self._link is not None:
+            await self._link.close()
+            self._link = None
+
+    async def _run(self, link: Link, call: Call[Any], may_block: float) -> Any:
+        if call.script is None:
+            return await link.call(*call.args, may_block=may_block)
+        try:
+            return await link.call(*_command(call.script, call, link, whole=False), may_block=may_block)
+        except Exception as error:
+            if not str(error).startswith("NOSCRIPT") and type(error).__name__ != "NoScriptError":
+                raise
+            return await link.call(*_command(call.script, call, link, whole=True), may_block=may_block)
+
+    async def _connected(self, deadline: float | None) -> Link:
+        """The link, made by one attempt that all callers share."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if self._link is not None and not self._link.lost:
+                return self._link
+            if self._connecting is None or self._connecting.done():
+                self._connecting = loop.create_task(self._connect(), name="barq connect")
+            attempt = self._connecting
+            left = None if deadline is None else max(0.0, deadline - loop.time())
+            done, _ = await asyncio.wait([attempt], timeout=left)
+            if not done:
+                raise self._unreachable(self._timeout, None)
+            error = None if attempt.cancelled() else attempt.exception()
+            if isinstance(error, InvalidValue) or (isinstance(error, BarqError) and not self._may_pass(error)):
+                raise error
+            if error is not None and deadline is not None and loop.time() >= deadline:
+                raise self._unreachable(self._timeout, error) from error
+
+    def _may_pass(self, error: BarqError) -> bool:
+        """Once it was fit, a server that is a replica or refuses us is in the middle of a failover or a change."""
+        return self.connections > 0 and isinstance(error, ServerUnsuitable | PermissionDenied)
+
+    async def _connect(self) -> Link:
+        if self._failures:
+            await asyncio.sleep(self._wait_seconds())
+        try:
+            connection, server = await connect(self.target)
+        except Exception as error:
+            self._failures += 1
+            self._last_error = error
+            log.warning("not connected to the server at %s: %s", self.target.shown, _text(error))
+            raise
+        if self.connections or self._failures:
+            log.info("connected to the server at %s", self.target.shown)
+        self._failures = 0
+        self.connections += 1
+        answer_seconds = ANSWER_SECONDS if self._timeout is None else min(ANSWER_SECONDS, self._timeout)
+        self._link = Link(connection, server, answer_seconds=answer_seconds)
+        return self._link
+
+    def _wait_seconds(self) -> float:
+        wait = min(LONGEST_WAIT, FIRST_WAIT * WAIT_GROWS ** min(self._failures - 1, 10))
+        return wait * (0.9 + 0.2 * self._clock.random())
+
+    _last_error: BaseException | None = None
+
+    def _unreachable(self, bound: float | None, error: BaseException | None) -> ServerUnreachable:
+        reason = error or self._last_error
+        return ServerUnreachable(
+            f"no answer from the server at {self.target.shown} within {bound:g} s"
+            f"{f' ({_text(reason)})' if reason else ''}: is it running? `barq server` starts one"
+        )
+
+    def _passing(self, error: Exception) -> Exception:
+        """Return the error if trying again may mend it, else raise what it means."""
+        text = _text(error)
+        where = f"the server at {self.target.shown}"
+        if text.startswith(_PASSING) or type(error).__name__ in ("BusyLoadingError", "ReadOnlyError", "TryAgainError"):
+            return error
+        if type(error).__name__ == "OutOfMemoryError" or text.startswith(("OOM", "-OOM")) or "maxmemory" in text:
+            raise QueueFull(f"{where} has no memory left: nothing was stored ({text})") from error
+        if type(error).__name__ in ("NoPermissionError", "AuthenticationError") or text.startswith(_FORBIDDEN):
+            raise PermissionDenied(f"{where} refused: {text}") from error
+        raise ServerError(f"{where} answered with an error: {text}") from error
+
+
+def _command(script: Script, call: Call[Any], link: Link, *, whole: bool) -> tuple[bytes, ...]:
+    modern = link.server.takes_shebang
+    if whole:
+        return (b"EVAL", script.source if modern else script.plain_source, b"1", call.prefix, *call.args)
+    return (b"EVALSHA", script.sha if modern else script.plain_sha, b"1", call.prefix, *call.args)
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or type(error).__name__

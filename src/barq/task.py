@@ -1,0 +1,165 @@
+"""Task: a typed function bound to a queue. Its own arguments are the job's data; options go through `using`."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
+
+import msgspec
+
+from barq.backoff import Backoff, BackoffFunction
+from barq.enqueue import EnqueueOptions
+from barq.errors import InvalidPayload, InvalidType, InvalidValue
+from barq.handlers import Handler, check_function, is_coroutine, run_options
+from barq.options import Delay, Priority, job_options, priority_number, type_name
+
+if TYPE_CHECKING:
+    from barq.job import Job
+    from barq.queue import Queue
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class TaskOptions(typing.TypedDict, total=False):
+    """What holds for all jobs of a task, unless `using` says otherwise, and for their runs."""
+
+    name: str | None
+    """Type of its jobs; without it the name of the function."""
+    concurrency: int | None
+    """How many one worker runs at a time."""
+    priority: Priority
+    delay: Delay | None
+    attempts: int
+    backoff: Backoff | BackoffFunction | None
+    """Also a function of your own: failures so far (1 = the first) -> seconds."""
+    timeout: Any
+    title: str | None
+    remove_on_complete: bool
+
+
+class Task(Generic[P, R]):
+    """A function that can be enqueued. Calling it runs it here and now, as ever."""
+
+    def __init__(self, queue: "Queue", type: str, function: Callable[P, R], options: EnqueueOptions) -> None:
+        self.queue = queue
+        self.type = type
+        self.function = function
+        self._options = options
+        functools.update_wrapper(self, function)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.type} of {self.queue!r}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def using(self, **options: Unpack[EnqueueOptions]) -> "Task[P, R]":
+        """The same task with other options: `await resize.using(delay=60).enqueue(width=10)`."""
+        return Task(self.queue, self.type, self.function, {**self._options, **options})
+
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> "Job[Any]":
+        """Store a job that calls the function with these arguments.
+
+        Raises InvalidType when they do not fit its signature, InvalidPayload when they can't be sent.
+        """
+        return await self.queue.enqueue(self.type, self.data(*args, **kwargs), **self._options)
+
+    def data(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        """The job's data for these arguments: JSON, by the names of the parameters."""
+        try:
+            bound = inspect.signature(self.function).bind(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidType(
+                f"task {self.type}: {error}; it is {self.type}{inspect.signature(self.function)}"
+            ) from None
+        try:
+            plain = msgspec.to_builtins(bound.arguments, enc_hook=_pydantic_to_builtins, order=None)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidPayload(f"task {self.type}: arguments can't be sent: {error}") from None
+        return dict(plain)
+
+
+def make_task(queue: "Queue", function: Callable[P, R], options: dict[str, Any]) -> Task[P, R]:
+    """Check a function and its options, and register it as the handler of its jobs."""
+    if unknown := options.keys() - TaskOptions.__annotations__.keys():
+        raise InvalidType(
+            f"a task has no option {', '.join(sorted(map(repr, unknown)))}; "
+            f"options are {', '.join(TaskOptions.__annotations__)}"
+        )
+    check_function(function)
+    rest = dict(options)
+    name = rest.pop("name", None)
+    type = type_name(name if name is not None else getattr(function, "__name__", ""))
+    run = run_options(concurrency=rest.pop("concurrency", None), timeout=None, backoff=rest.get("backoff"))
+    if not isinstance(rest.get("backoff"), Backoff):
+        rest.pop("backoff", None)  # a function can't be stored with the job: the worker that runs it has it
+    priority_number(rest.get("priority", 0))
+    job_options(**{key: value for key, value in rest.items() if key not in ("priority", "delay")})
+    hints = _hints(function, type)
+    queue.handlers.add(
+        Handler(
+            type,
+            function,
+            is_coroutine(function),
+            **run,
+            arguments=_arguments(function, hints, type),
+            convert_result=_result_converter(hints.get("return", Any), type),
+        )
+    )
+    return Task(queue, type, function, typing.cast(EnqueueOptions, rest))
+
+
+def _hints(function: Callable[..., Any], type: str) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise InvalidValue(f"task {type}: an annotation can't be resolved: {error}") from None
+
+
+def _arguments(function: Callable[..., Any], hints: dict[str, Any], type: str) -> Callable[[Any], dict[str, Any]]:
+    """From the data of a job to the arguments of the function, converted by its annotations."""
+    parameters = inspect.signature(function).parameters
+    for parameter in parameters.values():
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise InvalidType(f"task {type}: parameter {parameter} has no name of its own to be sent under")
+
+    def arguments(data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise InvalidPayload(f"task {type}: data must be its arguments by name, got {data!r:.80}")
+        if unknown := data.keys() - parameters.keys():
+            raise InvalidPayload(f"task {type} has no parameter {', '.join(sorted(unknown))}")
+        if missing := [p.name for p in parameters.values() if p.default is p.empty and p.name not in data]:
+            raise InvalidPayload(f"task {type}: {', '.join(missing)} is missing in the job's data")
+        return {name: _converted(value, hints.get(name, Any), f"{type}: {name}") for name, value in data.items()}
+
+    return arguments
+
+
+def _result_converter(hint: Any, type: str) -> Callable[[Any], Any] | None:
+    if hint in (Any, None, NoneType):
+        return None
+    return lambda value: _converted(value, hint, f"{type}: result")
+
+
+def _converted(value: Any, hint: Any, what: str) -> Any:
+    if hint is Any:
+        return value
+    try:
+        return msgspec.convert(value, hint, dec_hook=_pydantic_from_builtins)
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        raise InvalidPayload(f"task {what} does not fit {hint}: {error}") from None
+
+
+def _pydantic_to_builtins(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} can't be sent: {value!r:.80}")
+
+
+def _pydantic_from_builtins(hint: Any, value: Any) -> Any:
+    if hasattr(hint, "model_validate"):
+        return hint.model_validate(value)
+    raise TypeError(f"{hint} can't be made from {value!r:.80}")

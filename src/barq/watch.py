@@ -1,0 +1,171 @@
+"""Watch: events of certain jobs for who waits for them, through an inbox of one's own in the server.
+
+Ten thousand waiters cost the others nothing: nobody reads the queue's stream for them. The inbox is a stream too, so
+nothing is lost when the connection is; after a reconnect, and now and then, the jobs' states are read as well.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from barq.batch import Batcher
+from barq.clock import Clock
+from barq.codec import Codec
+from barq.events import Event, event_of
+from barq.outcome import decode_error
+from barq.protocol import calls
+from barq.protocol.calls import MOST_PER_CALL, Space
+from barq.record import Status
+from barq.states import ENDINGS, FINISHED, State
+from barq.store.store import Store
+
+log = logging.getLogger("barq.watch")
+
+Listener = Callable[[Event], None]
+
+WATCH_MS: Final = 300_000
+_REFRESH_SECONDS: Final = 100.0
+_BLOCK_SECONDS: Final = 5.0
+_MOST_UNCLAIMED: Final = 10_000
+
+
+class Watcher:
+    """Hands events to listeners, per job and in order. One per queue and event loop."""
+
+    def __init__(self, store: Store, ear: Store, space: Space, clock: Clock, codec: Codec, *, inbox: str) -> None:
+        self._store = store
+        self._ear = ear
+        self._space = space
+        self._clock = clock
+        self._codec = codec
+        self._inbox = inbox
+        self._key = calls.inbox_key(space, inbox)
+        self._position = b"0-0"
+        self._listeners: dict[int, list[Listener]] = {}
+        self._unclaimed: dict[int, list[Event]] = {}
+        self._registrations: Batcher[tuple[int, asyncio.Future[Status | None]]] = Batcher(
+            self._register, most=MOST_PER_CALL
+        )
+        self._reader: asyncio.Task[None] | None = None
+
+    def expect(self, job_id: int, listener: Listener) -> None:
+        """Listen to a job whose enqueue had it watched from its first event on."""
+        early = self._unclaimed.pop(job_id, ())
+        self._add(job_id, listener)
+        for event in early:
+            self._deliver(event)
+
+    async def watch(self, job_id: int, listener: Listener) -> Status | None:
+        """Listen to a job from now on; returns how it stands now, None when there is no such job.
+
+        Nothing falls between the answer and the first event. A job that has ended is not listened to.
+        """
+        self._add(job_id, listener)
+        try:
+            stands: asyncio.Future[Status | None] = asyncio.get_running_loop().create_future()
+            self._registrations.add((job_id, stands))
+            status = await stands
+        except BaseException:
+            self.forget(job_id, listener)
+            raise
+        if status is None or status.state in FINISHED:
+            self.forget(job_id, listener)
+        return status
+
+    def forget(self, job_id: int, listener: Listener) -> None:
+        listeners = self._listeners.get(job_id, [])
+        if listener in listeners:
+            listeners.remove(listener)
+        if not listeners:
+            self._listeners.pop(job_id, None)
+
+    async def close(self) -> None:
+        while self._reader is not None and not self._reader.done():
+            self._reader.cancel()
+            await asyncio.wait([self._reader], timeout=0.1)
+        await self._ear.close()
+
+    def _add(self, job_id: int, listener: Listener) -> None:
+        self._listeners.setdefault(job_id, []).append(listener)
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.get_running_loop().create_task(self._read(), name="barq inbox")
+
+    async def _register(self, batch: list[tuple[int, "asyncio.Future[Status | None]"]]) -> None:
+        try:
+            standing = await self._ask([job_id for job_id, _ in batch])
+        except Exception as error:
+            for _, stands in batch:
+                if not stands.done():
+                    stands.set_exception(error)
+        else:
+            for job_id, stands in batch:
+                if not stands.done():
+                    stands.set_result(standing.get(job_id))
+
+    async def _ask(self, ids: list[int], *, timeout: float | None = -1) -> dict[int, Status]:
+        now_ms = self._clock.server_ms()
+        call = calls.watch(self._space, dict.fromkeys(ids), now_ms=now_ms, inbox=self._inbox, watch_ms=WATCH_MS)
+        return {job.id: job.status for job in await self._store.send(call, timeout=timeout)}
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        connections, refresh_at = 0, loop.time() + _REFRESH_SECONDS
+        while self._listeners or self._unclaimed:
+            await self._take(block_ms=round(_BLOCK_SECONDS * 1000))
+            if self._ear.connections > max(connections, 1) or loop.time() >= refresh_at:
+                await self._refresh()
+                refresh_at = loop.time() + _REFRESH_SECONDS
+            connections = self._ear.connections
+            if not self._listeners:
+                self._unclaimed.clear()
+
+    async def _take(self, *, block_ms: int | None) -> bool:
+        call = calls.read(self._space, self._key, self._position, block_ms=block_ms)
+        found = await self._ear.send(call, may_block=_BLOCK_SECONDS, timeout=None)
+        for happened in found:
+            self._position = happened.position
+            self._deliver(event_of(happened, self._codec))
+        return bool(found)
+
+    async def _refresh(self) -> None:
+        """Watch again, and end what ended without a word of it reaching us (the server may have lost its last second)."""
+        ids = list(self._listeners)
+        for at in range(0, len(ids), MOST_PER_CALL):
+            part = ids[at : at + MOST_PER_CALL]
+            standing = await self._ask(part, timeout=None)
+            while await self._take(block_ms=None):
+                pass
+            for job_id in part:
+                if job_id in self._listeners and (event := self._missed_ending(job_id, standing.get(job_id))):
+                    self._deliver(event)
+
+    def _missed_ending(self, job_id: int, status: Status | None) -> Event | None:
+        if status is None:
+            return Event("remove", "", job_id, datetime.now(UTC))
+        body = status.ending.body if status.ending else b""
+        at = datetime.fromtimestamp(status.score / 1000, UTC) if status.state in FINISHED else datetime.now(UTC)
+        match status.state:
+            case State.COMPLETED:
+                return Event("complete", "", job_id, at, self._codec.decode(body))
+            case State.FAILED:
+                return Event("failed", "", job_id, at, decode_error(body))
+            case State.CANCELLED:
+                return Event("cancel", "", job_id, at)
+            case _:
+                return None
+
+    def _deliver(self, event: Event) -> None:
+        listeners = self._listeners.get(event.job_id)
+        if listeners is None:
+            if len(self._unclaimed) < _MOST_UNCLAIMED:
+                self._unclaimed.setdefault(event.job_id, []).append(event)
+            return
+        for listener in list(listeners):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a callback for %s of job %d raised", event.name, event.job_id)
+        if event.name in ENDINGS:
+            self._listeners.pop(event.job_id, None)

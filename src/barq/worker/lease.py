@@ -1,0 +1,80 @@
+"""Lease: heartbeats for what this worker holds, from a thread of their own, so that a blocked loop loses nothing."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from barq.clock import Clock
+from barq.protocol import calls
+from barq.protocol.calls import MOST_PER_CALL, Space
+from barq.store.connect import Target
+from barq.store.store import Store
+from barq.worker.attempt import Attempt
+
+log = logging.getLogger("barq.worker")
+
+BEAT_SECONDS: Final = 1.0
+
+
+class Heartbeat:
+    """Prolongs the leases in `held` and reports those that are lost, in the worker's loop."""
+
+    def __init__(
+        self,
+        target: Target,
+        space: Space,
+        clock: Clock,
+        held: dict[bytes, Attempt],
+        *,
+        lease_ms: int,
+        lost: Callable[[list[bytes]], None],
+    ) -> None:
+        self._target = target
+        self._space = space
+        self._clock = clock
+        self._held = held
+        self._lease_ms = lease_ms
+        self._seconds = min(BEAT_SECONDS, lease_ms / 3000)
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="barq heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def stop(self) -> None:
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join, 5)
+
+    def _main(self) -> None:
+        asyncio.run(self._beat())
+
+    async def _beat(self) -> None:
+        store = Store(self._target, self._clock, timeout=max(self._seconds, self._lease_ms / 3000))
+        try:
+            while not self._stop.is_set():
+                await self._extend(store)
+                await asyncio.to_thread(self._stop.wait, self._seconds)
+        finally:
+            await store.close()
+
+    async def _extend(self, store: Store) -> None:
+        since = time.monotonic() - self._seconds
+        old = [attempt for attempt in list(self._held.values()) if attempt.claimed_at < since]
+        for at in range(0, len(old), MOST_PER_CALL):
+            holdings = [attempt.holding for attempt in old[at : at + MOST_PER_CALL]]
+            call = calls.extend(self._space, holdings, now_ms=self._clock.server_ms(), lease_ms=self._lease_ms)
+            try:
+                lost = await store.send(call)
+            except Exception as error:  # the next beat tries again, as long as the leases last
+                log.warning("heartbeat for %d jobs failed: %s", len(holdings), error)
+                return
+            if lost:
+                try:
+                    self._loop.call_soon_threadsafe(self._lost, lost)
+                except RuntimeError:  # the worker's loop has ended
+                    return

@@ -1,0 +1,109 @@
+"""Run: call the handler of a claimed job and work out the outcome. After claim.py, before settle.py."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from barq import backoff as backoffs
+from barq.backoff import Backoff
+from barq.errors import InvalidPayload
+from barq.handlers import Handler
+from barq.job import Holder, Job
+from barq.outcome import Failure, Outcome, Release, Success, encode_error
+from barq.queue import Queue
+from barq.record import decode_run, number
+from barq.sync import Job as BlockingJob
+from barq.worker.attempt import Attempt
+
+log = logging.getLogger("barq.worker")
+
+MS_PER_YEAR = 366 * 86_400_000
+
+
+class Runner:
+    """Calls handlers. What they get and how their return or exception is read stands here, once for all kinds."""
+
+    def __init__(self, queue: Queue, holder: Holder) -> None:
+        self._queue = queue
+        self._holder = holder
+
+    async def run_async(self, attempt: Attempt) -> Outcome:
+        try:
+            handler = attempt.handler
+            if handler.arguments is None:
+                value = await handler.function(self._job(attempt))
+            else:
+                value = await handler.function(**handler.arguments(self._queue.codec.decode(attempt.record.payload)))
+            if attempt.timed_out:  # it swallowed the cancellation
+                return self.timed_out(attempt)
+            return self._success(attempt, value)
+        except asyncio.CancelledError as error:
+            if attempt.timed_out:
+                return self.timed_out(attempt)
+            return Release() if attempt.handed_back or attempt.ended else self.failure(attempt, error)
+        except BaseException as error:  # also SystemExit: a handler must not end the worker
+            return self.failure(attempt, error)
+
+    def run_plain(self, attempt: Attempt, loop: asyncio.AbstractEventLoop) -> Outcome:
+        """In a thread of the pool."""
+        try:
+            handler = attempt.handler
+            if handler.arguments is None:
+                value = handler.function(BlockingJob(self._job(attempt), loop))
+            else:
+                value = handler.function(**handler.arguments(self._queue.codec.decode(attempt.record.payload)))
+            return self._success(attempt, value)
+        except BaseException as error:
+            return self.failure(attempt, error)
+
+    def timeout_ms(self, attempt: Attempt) -> int | None:
+        options = attempt.record.options
+        return options.timeout_ms if options.timeout_ms is not None else attempt.handler.timeout_ms
+
+    def timed_out(self, attempt: Attempt) -> Outcome:
+        timeout_ms = self.timeout_ms(attempt) or 0
+        return self.failure(attempt, TimeoutError(f"it ran longer than {timeout_ms / 1000:g} s"))
+
+    def failure(self, attempt: Attempt, error: BaseException) -> Failure:
+        """Tried again while attempts are left, unless the data can't be read or the result not stored."""
+        body = encode_error(error)
+        options = attempt.record.options
+        failures = decode_run(attempt.token).failures + 1
+        if failures >= options.attempts or isinstance(error, InvalidPayload):
+            return Failure(body, None)
+        return Failure(body, self._wait_ms(options.backoff, attempt.handler, failures))
+
+    def _wait_ms(self, rule: Backoff | None, handler: Handler, failures: int) -> int:
+        chosen = rule or handler.backoff or backoffs.DEFAULT
+        if isinstance(chosen, Backoff):
+            seconds: Any = chosen.seconds(failures, self._queue.clock.random())
+        else:
+            try:
+                seconds = chosen(failures)
+                seconds = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+                if not 0 <= seconds * 1000 <= MS_PER_YEAR:
+                    raise ValueError(f"seconds must be from 0 to a year, got {seconds!r}")
+            except Exception:
+                log.exception("backoff function of type %s: the default is used instead", handler.type)
+                seconds = backoffs.DEFAULT.seconds(failures, self._queue.clock.random())
+        return round(float(seconds) * 1000)
+
+    def _success(self, attempt: Attempt, value: Any) -> Success:
+        discard = bool(attempt.record.options_text) and attempt.record.options.remove_on_complete
+        if value is None:
+            return Success(b"null", discard)
+        if attempt.handler.arguments is not None:
+            value = msgspec.to_builtins(value, enc_hook=_to_builtins)
+        return Success(self._queue.encode_result(value), discard)
+
+    def _job(self, attempt: Attempt) -> Job[Any]:
+        return Job(self._queue, number(attempt.member), attempt.record, token=attempt.token, holder=self._holder)
+
+
+def _to_builtins(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    raise InvalidPayload(f"a result can't be stored: {type(value).__name__} is not JSON: {value!r:.80}")

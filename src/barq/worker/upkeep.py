@@ -1,0 +1,100 @@
+"""Upkeep: what every worker does now and then: says that it lives, prunes, and reports jobs that nobody runs."""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+import barq
+from barq.errors import ServerError, ServerUnreachable
+from barq.protocol import calls
+from barq.queue import Queue, WorkerInfo
+from barq.store.store import Store
+
+log = logging.getLogger("barq.worker")
+
+BEAT_SECONDS: Final = 10.0
+_LIVES_MS: Final = 35_000
+_CHORES_SECONDS: Final = 60.0
+
+
+class Upkeep:
+    def __init__(
+        self,
+        queue: Queue,
+        store: Store,
+        *,
+        worker_id: str,
+        concurrency: int,
+        types: list[str],
+        running: Callable[[], int],
+    ) -> None:
+        self._queue = queue
+        self._store = store
+        self._worker_id = worker_id
+        self._concurrency = concurrency
+        self._types = types
+        self._running = running
+        self._started_ms = queue.clock.wall_ms()
+        self._reported: set[str] = set()
+        self.stopping = False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        chores_at = time.monotonic()
+        while True:
+            try:
+                await self.beat()
+                if time.monotonic() >= chores_at:
+                    chores_at = time.monotonic() + _CHORES_SECONDS
+                    await self._chores()
+            except (ServerError, ServerUnreachable) as error:
+                log.warning("upkeep: %s", error)
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def beat(self) -> None:
+        await self._say(_LIVES_MS)
+
+    async def leave(self) -> None:
+        await self._say(0)
+
+    async def _say(self, lives_ms: int) -> None:
+        info = WorkerInfo(
+            id=self._worker_id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=barq.__version__,
+            concurrency=self._concurrency,
+            running=self._running(),
+            types=self._types,
+            started_ms=self._started_ms,
+            stopping=self.stopping,
+        )
+        encoded = msgspec.json.encode(info)
+        now_ms = self._queue.clock.server_ms()
+        await self._store.send(
+            calls.beat(self._queue.space, self._worker_id, encoded, now_ms=now_ms, lives_ms=lives_ms)
+        )
+
+    async def _chores(self) -> None:
+        await self._store.check()
+        for type_ in self._types:
+            call = calls.prune(self._queue.space, type_, now_ms=self._queue.clock.server_ms())
+            while await self._store.send(call):
+                pass
+        await self._report_unknown_types()
+
+    async def _report_unknown_types(self) -> None:
+        """Jobs of a type that no living worker handles stay where they are; a person should know."""
+        handled = {type_ for worker in await self._queue.workers() for type_ in worker.types}
+        for type_, row in (await self._queue.types()).items():
+            if type_ in handled or not row.counts["waiting"]:
+                self._reported.discard(type_)
+            elif type_ not in self._reported:
+                self._reported.add(type_)
+                log.warning("%d jobs of type %r wait, but no living worker handles it", row.counts["waiting"], type_)

@@ -1,0 +1,303 @@
+"""Worker: the life of a process that claims, runs and settles jobs. Its parts have the names of the steps."""
+
+import asyncio
+import logging
+import secrets
+import signal
+import time
+from typing import Any, Final
+
+from barq.errors import InvalidType, InvalidValue
+from barq.handlers import MOST_CONCURRENT
+from barq.options import seconds_to_ms, type_name, whole_number
+from barq.outcome import Outcome, Release
+from barq.protocol import calls
+from barq.queue import Queue
+from barq.record import Record
+from barq.store.store import Store
+from barq.worker.attempt import Attempt
+from barq.worker.claim import Claimer
+from barq.worker.lease import Heartbeat
+from barq.worker.pool import ThreadPool
+from barq.worker.run import Runner
+from barq.worker.settle import Settler, Words
+from barq.worker.slots import Slots
+from barq.worker.upkeep import Upkeep
+
+log = logging.getLogger("barq.worker")
+
+HAND_BACK_SECONDS: Final = 0.5
+"""How long a handler may take to end after it was cancelled by a stop, before its job goes back."""
+
+CANCEL_SECONDS: Final = 5.0
+"""How long a handler may take to end after it was cancelled by its timeout, before its slot is given up on."""
+
+
+class Worker:
+    """Runs the jobs of a queue's handlers and tasks until it is stopped.
+
+    `concurrency`: jobs at a time, of which at most `threads` in plain functions. `types`: only these (None: all that
+    have a handler). `lease`: seconds after which a dead worker's jobs go to others. `grace`: seconds that running jobs
+    get to end at a stop. `poison`: a job whose worker was lost that many times, and once more, has failed. `burst`: end
+    when nothing waits any more.
+    """
+
+    def __init__(
+        self,
+        queue: Any,
+        *,
+        concurrency: int = 100,
+        threads: int = 32,
+        types: list[str] | None = None,
+        lease: float = 30.0,
+        grace: float = 30.0,
+        poison: int = 3,
+        burst: bool = False,
+    ) -> None:
+        queue = getattr(queue, "asyncio", queue)  # barq.sync.Queue carries its twin
+        if not isinstance(queue, Queue):
+            raise InvalidType(f"a worker needs a barq.Queue, got {queue!r}")
+        handled = [handler.type for handler in queue.handlers]
+        if types is None:
+            types = handled
+        for type_ in types:
+            if type_name(type_) not in handled:
+                raise InvalidValue(f"type {type_!r} has no handler; there are {', '.join(handled) or 'none'}")
+        if not types:
+            raise InvalidValue(
+                "the queue has no handlers: decorate a function with @queue.handler(type) or @queue.task"
+            )
+        self.queue = queue
+        self.id = f"w{secrets.token_hex(4)}"
+        self.types = list(dict.fromkeys(types))
+        self.concurrency = whole_number("concurrency", concurrency, least=1, most=MOST_CONCURRENT)
+        self.threads = min(whole_number("threads", threads, least=1, most=10_000), self.concurrency)
+        self.burst = burst
+        self.done = 0
+        """Attempts that ended here."""
+        self.stopped_by: int | None = None
+        """The signal that ended it, if one did."""
+        self._lease_ms = seconds_to_ms("lease", lease, least_ms=100)
+        self._grace_ms = seconds_to_ms("grace", grace)
+        self._poison = whole_number("poison", poison, least=0, most=1_000_000)
+        self._held: dict[bytes, Attempt] = {}
+        self._stop = asyncio.Event()
+        self._stop_now = asyncio.Event()
+        self._something_ended = asyncio.Event()
+
+    # ---- life
+
+    async def run(self, *, signals: bool = True) -> None:
+        """Work until stop(), SIGINT or SIGTERM. A second signal does not wait for running jobs.
+
+        Raises what makes work impossible from the start: ServerUnsuitable or PermissionDenied. An unreachable server is
+        waited for.
+        """
+        self._build()
+        await self._store.send(calls.ping(self.queue.space), timeout=None)
+        undo_signals = self._take_signals() if signals else []
+        self._heartbeat.start()
+        log.info("worker %s: %d slots for %s", self.id, self.concurrency, ", ".join(self.types))
+        try:
+            async with asyncio.TaskGroup() as loops:
+                listening = loops.create_task(self._claimer.listen(), name="barq listen")
+                upkeep = loops.create_task(self._upkeep.run(), name="barq upkeep")
+                self._claimer.kick()
+                await self._until_stopped()
+                await self._wind_down(listening)
+                upkeep.cancel()
+        finally:
+            for number in undo_signals:
+                asyncio.get_running_loop().remove_signal_handler(number)
+            await self._tear_down()
+
+    def run_blocking(self) -> None:
+        """`run` for plain code, in an event loop of its own (uvloop's where that is installed)."""
+        try:
+            import uvloop
+
+            uvloop.run(self.run())
+        except ImportError:
+            asyncio.run(self.run())
+
+    def stop(self, *, now: bool = False) -> None:
+        """Claim no more, let running jobs end within the grace time (`now`: not at all), hand back the rest."""
+        self._stop.set()
+        if now:
+            self._stop_now.set()
+
+    def _build(self) -> None:
+        queue = self.queue
+        self._loop = asyncio.get_running_loop()
+        self._store = Store(queue.target, queue.clock, timeout=5.0)
+        self._ear = Store(queue.target, queue.clock, timeout=None)
+        words = Words(self._store, queue.space, queue.clock, queue.codec)
+        self._settler = Settler(self._store, queue.space, queue.clock, words, settled=self._settled)
+        self._runner = Runner(queue, words)
+        self._pool = ThreadPool(self._runner.run_plain, self._ended, most=self.threads)
+        self._slots = Slots(queue.handlers, self.types, concurrency=self.concurrency, threads=self.threads)
+        self._claimer = Claimer(
+            self._store,
+            self._ear,
+            queue.space,
+            queue.clock,
+            self._slots,
+            worker_id=self.id,
+            concurrency=self.concurrency,
+            lease_ms=self._lease_ms,
+            poison=self._poison,
+            start=self._start,
+            nothing=self._something_ended.set,
+        )
+        self._heartbeat = Heartbeat(
+            queue.target, queue.space, queue.clock, self._held, lease_ms=self._lease_ms, lost=self._lost
+        )
+        self._upkeep = Upkeep(
+            queue,
+            self._store,
+            worker_id=self.id,
+            concurrency=self.concurrency,
+            types=self.types,
+            running=lambda: len(self._held),
+        )
+
+    def _take_signals(self) -> list[int]:
+        taken = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._loop.add_signal_handler(number, self._signalled, number)
+            except (ValueError, RuntimeError, NotImplementedError):  # not in the main thread
+                break
+            taken.append(int(number))
+        return taken
+
+    def _signalled(self, number: int) -> None:
+        again = self._stop.is_set()
+        self.stopped_by = number
+        if again:
+            log.warning("stopping at once; running jobs are handed back")
+        else:
+            log.info("stopping; %d running jobs have %g s to end", len(self._held), self._grace_ms / 1000)
+        self.stop(now=again)
+
+    async def _until_stopped(self) -> None:
+        if not self.burst:
+            await self._stop.wait()
+            return
+        while not self._stop.is_set() and not (self._claimer.found_nothing and not self._held):
+            self._something_ended.clear()
+            await self._something_ended.wait()
+
+    async def _wind_down(self, listening: "asyncio.Task[None]") -> None:
+        """No new claims, then grace for what runs, then the rest goes back."""
+        self._upkeep.stopping = True
+        await self._claimer.stop()
+        await asyncio.wait([listening], timeout=5.0)
+        deadline = self._loop.time() + self._grace_ms / 1000
+        while self._held and not self._stop_now.is_set() and self._loop.time() < deadline:
+            self._something_ended.clear()
+            waits = [asyncio.ensure_future(self._something_ended.wait()), asyncio.ensure_future(self._stop_now.wait())]
+            await asyncio.wait(waits, timeout=deadline - self._loop.time(), return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        await self._hand_back(list(self._held.values()))
+        listening.cancel()
+
+    async def _hand_back(self, attempts: list[Attempt]) -> None:
+        """Running handlers are cancelled; their jobs go back without burning an attempt."""
+        for attempt in attempts:
+            attempt.handed_back = True
+            if attempt.task is not None:
+                attempt.task.cancel()
+        if tasks := [attempt.task for attempt in attempts if attempt.task is not None]:
+            await asyncio.wait(tasks, timeout=HAND_BACK_SECONDS)
+        for attempt in attempts:
+            self._settle(attempt, Release())
+
+    async def _tear_down(self) -> None:
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await self._settler.drain()
+                await self._upkeep.leave()
+        except Exception as error:
+            log.warning("the server could not be told of the end: %s", str(error) or "no answer in time")
+        self._pool.close()
+        await self._heartbeat.stop()
+        await self._ear.close()
+        await self._store.close()
+        log.info("worker %s: stopped after %d runs", self.id, self.done)
+
+    # ---- one job
+
+    def _start(self, member: bytes, token: bytes, record_text: bytes) -> None:
+        record = Record(record_text)
+        handler = self.queue.handlers.get(record.type)
+        assert handler is not None, record.type  # only types with a handler are claimed
+        attempt = Attempt(member, token, record, handler, time.monotonic())
+        self._held[member] = attempt
+        self._slots.take(record.type)
+        if self._stop.is_set():  # a claim that was on its way
+            self._settle(attempt, Release())
+            self._slots.free_one(record.type)
+            return
+        if handler.timeout_ms is not None or record.options_text:
+            self._watch_time(attempt)
+        if handler.is_async:
+            attempt.task = self._loop.create_task(self._run(attempt))
+        else:
+            self._pool.submit(attempt)
+
+    async def _run(self, attempt: Attempt) -> None:
+        self._ended(attempt, await self._runner.run_async(attempt))
+
+    def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Its function has returned or raised: the slot is free."""
+        if attempt.timer is not None:
+            attempt.timer.cancel()
+        self._settle(attempt, outcome)
+        self.done += 1
+        self._slots.free_one(attempt.record.type)
+        self._claimer.kick()
+
+    def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Only the first word on how it ended counts."""
+        if not attempt.ended:
+            attempt.ended = True
+            self._settler.settle(attempt, outcome)
+
+    def _settled(self, attempt: Attempt) -> None:
+        """The server knows how it ended."""
+        if self._held.get(attempt.member) is attempt:
+            del self._held[attempt.member]
+        self._something_ended.set()
+
+    # ---- what may befall it
+
+    def _watch_time(self, attempt: Attempt) -> None:
+        timeout_ms = self._runner.timeout_ms(attempt)
+        if timeout_ms is not None:
+            attempt.timer = self._loop.call_later(timeout_ms / 1000, self._time_is_up, attempt)
+
+    def _time_is_up(self, attempt: Attempt) -> None:
+        attempt.timed_out = True
+        if attempt.task is None:
+            self._give_up(attempt)  # a thread can't be stopped: its slot stays taken until it returns
+        else:
+            attempt.task.cancel()
+            attempt.timer = self._loop.call_later(CANCEL_SECONDS, self._give_up, attempt)
+
+    def _give_up(self, attempt: Attempt) -> None:
+        self._settle(attempt, self._runner.timed_out(attempt))
+
+    def _lost(self, members: list[bytes]) -> None:
+        """The server says that these are no longer ours: cancelled, or given to others when their leases ran out."""
+        for member in members:
+            attempt = self._held.get(member)
+            if attempt is None or attempt.ended:
+                continue
+            attempt.ended = True
+            log.warning("%s: its lease was lost or it was cancelled; its run no longer counts", attempt.label)
+            del self._held[member]
+            self._something_ended.set()
+            if attempt.task is not None:
+                attempt.task.cancel()

@@ -1,0 +1,54 @@
+"""Fixtures: a real server for every test session, a queue of its own name for every test."""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+import barq
+from tests.support import Server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The session's server. Tests that stop or configure one take `own_server`."""
+    folder = Path(tempfile.mkdtemp(prefix="barq-test-"))
+    running = Server(folder).start()
+    yield running
+    running.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    running = Server(tmp_path).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def name() -> str:
+    """A queue name that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def clock() -> barq.ManualClock:
+    return barq.ManualClock()
+
+
+@pytest.fixture
+async def queue(server: Server, name: str) -> AsyncIterator[barq.Queue]:
+    """A queue by the server's own clock."""
+    async with barq.Queue(name, url=server.url) as made:
+        yield made
+
+
+@pytest.fixture
+async def moved_queue(server: Server, name: str, clock: barq.ManualClock) -> AsyncIterator[barq.Queue]:
+    """A queue whose time stands still until the test moves `clock`."""
+    async with barq.Queue(name, url=server.url, clock=clock) as made:
+        yield made
