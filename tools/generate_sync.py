@@ -166,6 +166,12 @@ def body(
             "        register = self.asyncio.task(**options)\n"
             "        return lambda plain: Task(register(plain))"
         )
+    if owner == "Job" and node.name == "on":
+        return (
+            "callback = portal.aside(callback)\n"
+            "        portal.call(portal.called(lambda: self.asyncio.on(event, callback)), self._loop)\n"
+            "        return self"
+        )
     if iterates:
         return f"return portal.iterate({called}{inside})"
     if returns == "Awaitable[None]":

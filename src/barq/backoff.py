@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from barq.errors import InvalidValue
+from barq.errors import InvalidValue, shown
 
 
 class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,8 +59,8 @@ def exponential(delay: float = 1.0, *, factor: float = 2.0, most: float = 3600.0
 
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidValue(f"{name} of a backoff must be a number of seconds, got {value!r}")
-    return float(value)
+        raise InvalidValue(f"{name} of a backoff must be a number, got {shown(value)}")
+    return float(min(value, 2**53)) if isinstance(value, int) else value
 
 
 def _checked(backoff: Backoff) -> Backoff:

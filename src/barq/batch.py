@@ -5,7 +5,7 @@ each with at most half of what waits, so that client and server work at the same
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ class Batcher(Generic[T]):
         self._items: list[T] = []
         self._flights: set[asyncio.Task[None]] = set()
         self._last = 1
+        self._departed = 0
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
         self._landed = asyncio.Event()
@@ -46,11 +47,27 @@ class Batcher(Generic[T]):
             self._landed.clear()
             await self._landed.wait()
 
+    async def landed(self) -> None:
+        """Wait until all that was added so far has landed, whatever is added meanwhile."""
+        added = self._departed + len(self._items)
+        while self._departed < added:
+            self._landed.clear()
+            await self._landed.wait()
+        flights = set(self._flights)
+        while flights & self._flights:
+            self._landed.clear()
+            await self._landed.wait()
+
     async def drain(self) -> None:
         """Wait until all items have left and all batches have landed."""
         while self._items or self._flights:
             self._landed.clear()
             await self._landed.wait()
+
+    async def close(self) -> None:
+        """Give up on what is still on its way."""
+        self._items = []
+        await cancelled(self._flights)
 
     def _consider(self) -> None:
         waiting, flying = len(self._items), len(self._flights)
@@ -68,6 +85,8 @@ class Batcher(Generic[T]):
             size = min(size, (waiting + 1) // 2)
         batch, self._items = self._items[:size], self._items[size:]
         self._last = size
+        self._departed += size
+        self._landed.set()  # for who waits for room, or for a departure
         flight = self._loop.create_task(self._fly(batch), name="barq batch")
         self._flights.add(flight)
         self._consider()
@@ -82,3 +101,12 @@ class Batcher(Generic[T]):
             self._landed.set()
             if not self._scheduled:
                 self._consider()
+
+
+async def cancelled(tasks: "Iterable[asyncio.Task[None]]") -> None:
+    """Cancel tasks until they have ended: one cancel is not always enough on Python 3.11."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.1)

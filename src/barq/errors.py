@@ -1,6 +1,15 @@
 """Every error barq raises: one tree under BarqError. A mistake of the caller is also a ValueError, TypeError or LookupError."""
 
 
+def shown(value: object) -> str:
+    """A value as a message names it: short, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # its __repr__ may raise anything, and an int of 5,000 digits has none
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 class BarqError(Exception):
     """Base of all errors of barq."""
 

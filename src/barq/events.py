@@ -1,5 +1,6 @@
 """Events: what happened to jobs, as values, and the queue's own stream of them. The last step of the way."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 
 from barq.codec import Codec
-from barq.errors import InvalidValue
+from barq.errors import InvalidValue, shown
 from barq.outcome import decode_error
 from barq.protocol import calls
 from barq.protocol.calls import Happened, Space
@@ -18,7 +19,11 @@ from barq.store.store import Store
 GAP = "gap"
 """Name of the marker in place of events that were trimmed before they were read; `data` is how many entries."""
 
+CLOSED = "closed"
+"""Name of what a listener to one job gets when the queue is closed before the job has ended."""
+
 _BLOCK_SECONDS = 5.0
+_NUMBER = re.compile(r"[0-9]{1,16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,6 @@ def parse_position(position: str) -> tuple[int, int]:
     ((119, 4), (0, 0))
     """
     entry, _, index = position.partition(".") if isinstance(position, str) else ("", "", "")
-    if not entry.isdecimal() or (index and not index.isdecimal()):
-        raise InvalidValue(f"after must be the position of an event such as '120.3', or '0', got {position!r}")
+    if not _NUMBER.fullmatch(entry) or (index and not _NUMBER.fullmatch(index)):
+        raise InvalidValue(f"after must be the position of an event such as '120.3', or '0', got {shown(position)}")
     return (int(entry) - 1, int(index) + 1) if index else (int(entry), 0)

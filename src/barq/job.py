@@ -8,9 +8,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeVar
 
 from barq.enqueue import Draft
-from barq.errors import InvalidType, InvalidValue, JobCancelled, JobFailed, JobNotFound, ResultTimeout, WrongState
-from barq.events import Event, Progress, decode_progress
-from barq.options import JobOptions
+from barq.errors import (
+    InvalidType,
+    InvalidValue,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    ResultTimeout,
+    WrongState,
+    shown,
+)
+from barq.events import CLOSED, Event, Progress, decode_progress
+from barq.options import JobOptions, seconds_or_none
 from barq.outcome import ErrorInfo, decode_error
 from barq.record import NEVER_RUN, Record, Run, Status, decode_run
 from barq.states import ENDINGS, EVENT_NAMES, FINISHED, State
@@ -24,6 +33,7 @@ log = logging.getLogger("barq.job")
 Callback = Callable[..., Any]
 
 _MOST_EVENTS_WAITING: Final = 10_000
+MOST_PROGRESS: Final = 2**53
 _UNREAD: Final = object()
 
 
@@ -41,7 +51,18 @@ class Job(Generic[R]):
     Reading attributes does no I/O; `refresh()` reads the job again. R is the type of its result.
     """
 
-    __slots__ = ("_callbacks", "_data", "_draft", "_holder", "_note", "_queue", "_record", "_status", "_token", "id")
+    __slots__ = (
+        "_callbacks",
+        "_data",
+        "_followed",
+        "_holder",
+        "_note",
+        "_queue",
+        "_record",
+        "_status",
+        "_token",
+        "id",
+    )
 
     id: int
     """A whole number that grows by one over all types of a queue; 0 until the job is saved."""
@@ -66,6 +87,7 @@ class Job(Generic[R]):
         self._data = data
         self._note: Progress | None = None
         self._callbacks: list[tuple[str, Callback]] | None = None
+        self._followed = False  # saved with callbacks, which hear every event from the first on
 
     def __repr__(self) -> str:
         return f"<Job {self.id or 'unsaved'} {self.type} {self.state}>"
@@ -161,8 +183,11 @@ class Job(Generic[R]):
         status = self._status
         if status is None or status.ending is None or not status.ending.body:
             return None
-        failed = status.state is State.FAILED or (status.state not in FINISHED and status.ending.run.attempt > 0)
-        return decode_error(status.ending.body) if failed and status.ending.body.startswith(b'{"type":') else None
+        if status.state in FINISHED:
+            return decode_error(status.ending.body) if status.state is State.FAILED else None
+        # of a job that was retried the last ending may be a result: only errors have a second line
+        is_error = status.ending.body.startswith(b'{"type":') and b"\n" in status.ending.body
+        return decode_error(status.ending.body) if is_error else None
 
     @property
     def progressed(self) -> Progress | None:
@@ -220,6 +245,7 @@ class Job(Generic[R]):
 
     async def events(self) -> AsyncIterator[Event]:
         """Its events from now on, the ending last. If it has ended already, that ending alone."""
+        self._check_saved()
         happened: asyncio.Queue[Event] = asyncio.Queue(_MOST_EVENTS_WAITING)
 
         def listen(event: Event) -> None:
@@ -235,6 +261,8 @@ class Job(Generic[R]):
         try:
             while True:
                 event = await happened.get()
+                if event.name == CLOSED:
+                    self._closed()
                 yield event
                 if event.name in ENDINGS:
                     return
@@ -243,23 +271,27 @@ class Job(Generic[R]):
 
     async def _ending(self, timeout: float | None) -> Event:
         self._check_saved()
+        seconds = seconds_or_none("timeout", timeout)
         ended: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
 
         def listen(event: Event) -> None:
-            if event.name in ENDINGS and not ended.done():
+            if (event.name in ENDINGS or event.name == CLOSED) and not ended.done():
                 ended.set_result(event)
 
         watcher = self._queue._here().watcher
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 already = self._ended(await watcher.watch(self.id, listen))
-                return already or await ended
-        except TimeoutError as error:
-            if isinstance(error, ConnectionError):
-                raise
-            raise ResultTimeout(f"job {self.id} ({self.type}) has not ended within {timeout:g} s") from None
+                if already and self._followed and watcher.join(self.id, self._dispatch, listen):
+                    already = None  # its callbacks hear of the ending first
+                ending = already or await ended
+        except TimeoutError:
+            raise ResultTimeout(f"job {self.id} ({self.type}) has not ended within {seconds:g} s") from None
         finally:
             watcher.forget(self.id, listen)
+        if ending.name == CLOSED:
+            self._closed()
+        return ending
 
     def _ended(self, status: Status | None) -> Event | None:
         """The ending of a job that has ended, as an event."""
@@ -284,6 +316,9 @@ class Job(Generic[R]):
     def _gone(self) -> NoReturn:
         raise JobNotFound(f"job {self.id} is not there (any more)")
 
+    def _closed(self) -> NoReturn:
+        raise WrongState(f"the queue was closed while somebody waited for job {self.id}")
+
     def _check_saved(self) -> None:
         if not self.id:
             raise WrongState("the job is not saved yet: call save() first")
@@ -295,13 +330,18 @@ class Job(Generic[R]):
                 continue
             match event.data:
                 case Progress(percent, data):
-                    answer = callback(percent, data)
+                    arguments: tuple[Any, ...] = (percent, data)
                 case None if name not in ("complete", "failed", "failed attempt", "log"):
-                    answer = callback()
+                    arguments = ()
                 case data:
-                    answer = callback(data)
-            if inspect.isawaitable(answer):
-                self._queue._here().background(answer)
+                    arguments = (data,)
+            try:
+                answer = callback(*arguments)
+            except Exception:  # the others are called all the same
+                log.exception("a callback for %s of job %d raised", name, self.id)
+            else:
+                if inspect.isawaitable(answer):
+                    self._queue._here().background(answer, f"a callback for {name} of job {self.id}")
 
     # ---- what its handler says
 
@@ -313,9 +353,9 @@ class Job(Generic[R]):
         """
         for name, value in (("done", done), ("total", total)):
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InvalidType(f"{name} of a progress must be a number, got {value!r}")
-        if not total > 0 or not done >= 0:
-            raise InvalidValue(f"progress must be 0 or more of a total above 0, got {done!r} of {total!r}")
+                raise InvalidType(f"{name} of a progress must be a number, got {shown(value)}")
+        if not 0 < total <= MOST_PROGRESS or not 0 <= done <= MOST_PROGRESS:  # NaN fails as well
+            raise InvalidValue(f"progress must be 0 or more of a total above 0, got {shown(done)} of {shown(total)}")
         self._note = Progress(min(100, int(100 * done / total)), data)
         return self._held("progress").progress(self, self._note)
 
@@ -341,22 +381,27 @@ class Job(Generic[R]):
 
     async def logs(self) -> list[tuple[datetime, str]]:
         """Its log lines with their times."""
+        self._check_saved()
         return await self._queue.logs(self.id)
 
     async def cancel(self) -> None:
         """It never runs (again); where it runs now its handler is cancelled. Raises WrongState when it has ended."""
+        self._check_saved()
         await self._queue.cancel(self.id)
 
     async def retry(self) -> None:
         """Run a finished job again, with all its attempts. Raises WrongState when it has not ended."""
+        self._check_saved()
         await self._queue.retry(self.id)
 
     async def promote(self) -> None:
         """Do not wait for its time. Raises WrongState when it is not delayed."""
+        self._check_saved()
         await self._queue.promote(self.id)
 
     async def remove(self) -> None:
         """Forget it. Raises WrongState while it runs."""
+        self._check_saved()
         await self._queue.remove(self.id)
 
 

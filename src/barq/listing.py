@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from barq.errors import InvalidValue
+from barq.errors import InvalidValue, shown
 from barq.protocol import calls
 from barq.protocol.calls import Call, Space, TypeCounts
 from barq.record import Described
@@ -37,9 +37,12 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 
 def parse(after: str) -> Place:
     try:
-        return msgspec.json.decode(after, type=Place)
-    except (msgspec.DecodeError, msgspec.ValidationError, TypeError):
-        raise InvalidValue(f"after must be the `next` of a page, got {after!r:.80}") from None
+        place = msgspec.json.decode(after, type=Place)
+    except (msgspec.DecodeError, msgspec.ValidationError, TypeError, ValueError):
+        place = None
+    if place is None or not 0 <= place.rank <= 2**53 or not 0 <= (place.after or 0) <= 2**53:
+        raise InvalidValue(f"after must be the `next` of a page, got {shown(after)}")
+    return place
 
 
 def walk(

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from barq.backoff import Backoff
-from barq.errors import InvalidType, InvalidValue
+from barq.errors import InvalidType, InvalidValue, shown
 
 PRIORITIES: Final = {"low": 10, "normal": 0, "medium": -5, "high": -10, "critical": -15}
 """Names of priorities, as in Kue. The smaller number runs first."""
@@ -52,8 +52,8 @@ class Retention:
     count: int | None = None
 
     def __post_init__(self) -> None:
-        if self.age is not None:
-            seconds_to_ms("age of a retention", self.age)
+        if self.age is not None:  # a timedelta becomes seconds
+            object.__setattr__(self, "age", seconds_to_ms("age of a retention", self.age) / 1000)
         if self.count is not None:
             whole_number("count of a retention", self.count, least=0, most=2**53)
 
@@ -69,11 +69,11 @@ def job_options(
     """Check options and turn them into what is stored. Raises InvalidValue or InvalidType."""
     if backoff is not None and not isinstance(backoff, Backoff):
         raise InvalidType(
-            f"backoff must be barq.fixed(…) or barq.exponential(…), got {backoff!r}; "
+            f"backoff must be barq.fixed(…) or barq.exponential(…), got {shown(backoff)}; "
             "a function of your own goes to the handler: @queue.handler(type, backoff=function)"
         )
     if not isinstance(remove_on_complete, bool):
-        raise InvalidType(f"remove_on_complete must be True or False, got {remove_on_complete!r}")
+        raise InvalidType(f"remove_on_complete must be True or False, got {shown(remove_on_complete)}")
     return JobOptions(
         attempts=whole_number("attempts", attempts, least=1, most=1_000_000),
         backoff=backoff,
@@ -93,7 +93,7 @@ def priority_number(priority: Priority) -> int:
     if isinstance(priority, int) and not isinstance(priority, bool) and abs(priority) < MOST_PRIORITY:
         return int(priority)
     raise InvalidValue(
-        f"priority must be one of {', '.join(PRIORITIES)} or a whole number below 2^53, got {priority!r}"
+        f"priority must be one of {', '.join(PRIORITIES)} or a whole number below 2^53, got {shown(priority)}"
     )
 
 
@@ -109,28 +109,33 @@ def due(delay: Delay | None) -> bytes:
     return b"+%d" % ms if ms else b""
 
 
+def seconds_or_none(name: str, value: Any) -> float | None:
+    """Seconds that something may take, None for ever."""
+    return None if value is None else seconds_to_ms(name, value) / 1000
+
+
 def seconds_to_ms(name: str, value: float | timedelta, *, least_ms: int = 0) -> int:
     """Seconds (a number or a timedelta) as whole ms, or InvalidValue."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise InvalidType(f"{name} must be a number of seconds or a timedelta, got {value!r}")
+        raise InvalidType(f"{name} must be a number of seconds or a timedelta, got {shown(value)}")
     if not least_ms / 1000 <= seconds <= LONGEST_SECONDS:  # NaN fails as well
-        raise InvalidValue(f"{name} must be from {least_ms / 1000:g} seconds to 100 years, got {value!r}")
+        raise InvalidValue(f"{name} must be from {least_ms / 1000:g} seconds to 100 years, got {shown(value)}")
     return round(seconds * 1000)
 
 
 def whole_number(name: str, value: Any, *, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidType(f"{name} must be a whole number, got {value!r}")
+        raise InvalidType(f"{name} must be a whole number, got {shown(value)}")
     if not least <= value <= most:
-        raise InvalidValue(f"{name} must be from {least} to {most}, got {value!r}")
+        raise InvalidValue(f"{name} must be from {least} to {most}, got {shown(value)}")
     return int(value)
 
 
 def text(name: str, value: Any, *, longest: int) -> str:
     """A text without control characters, 1 to `longest` bytes of UTF-8."""
     if not isinstance(value, str):
-        raise InvalidType(f"{name} must be a str, got {value!r}")
+        raise InvalidType(f"{name} must be a str, got {shown(value)}")
     try:
         size = len(value.encode())
     except UnicodeEncodeError:

@@ -64,7 +64,7 @@ def decode_error(body: bytes) -> ErrorInfo:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # an exception's own __str__ may raise anything
+    except BaseException as broken:  # an exception's own __str__ may raise anything, SystemExit as well
         return f"<its message raised {type(broken).__name__}>"
 
 
@@ -72,7 +72,7 @@ def _traceback(error: BaseException) -> str:
     try:
         # without chained causes beyond a few frames, a recursive error prints megabytes
         return "".join(traceback.TracebackException.from_exception(error, limit=-30, compact=True).format())
-    except Exception as broken:
+    except BaseException as broken:
         return f"<its traceback raised {type(broken).__name__}>"
 
 

@@ -87,8 +87,6 @@ class Queue:
     ) -> None:
         if url is not None and client is not None:
             raise InvalidValue("a queue takes a url or a client, not both")
-        if timeout is not None:
-            seconds_to_ms("timeout", timeout, least_ms=1)
         for option, value in (("keep_completed", keep_completed), ("keep_failed", keep_failed)):
             if not isinstance(value, Retention):
                 raise InvalidType(f"{option} must be a barq.Retention(age=…, count=…), got {value!r}")
@@ -104,13 +102,14 @@ class Queue:
             completed=keep_completed,
             failed=keep_failed,
         )
-        self._timeout = timeout
+        self._timeout = None if timeout is None else seconds_to_ms("timeout", timeout, least_ms=1) / 1000
         self._max_payload = whole_number("max_payload", max_payload, least=1, most=512 * 1024 * 1024 - 1024)
         self._types: set[str] = set()
         if client is not None:
             self.target: Target = target_of_client(client)
         else:
-            self.target = target_of_url(url or os.environ.get("BARQ_URL") or os.environ.get("REDIS_URL") or DEFAULT_URL)
+            told = os.environ.get("BARQ_URL") or os.environ.get("REDIS_URL") or DEFAULT_URL
+            self.target = target_of_url(told if url is None else url)
         self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = weakref.WeakKeyDictionary()
 
     def __repr__(self) -> str:
@@ -186,8 +185,8 @@ class Queue:
             job.id = self.test_mode.record(job)
             job._dispatch(Event("enqueue", job.type, job.id, datetime.now(UTC)))
         elif job._callbacks:
-            job.id = await self._here().enqueuer.one(draft.new_job(watch=True))
-            self._here().watcher.expect(job.id, job._dispatch)
+            here, job._followed = self._here(), True
+            job.id = await here.watcher.expect(here.enqueuer.one(draft.new_job(watch=True)), job._dispatch)
         else:
             job.id = await self._send(draft)
 
@@ -201,7 +200,7 @@ class Queue:
                 job._dispatch(ending)
 
         if not self.test_mode.entered:
-            session.background(listen())
+            session.background(listen(), f"listening to job {job.id}")
 
     # ---- look
 
@@ -272,6 +271,7 @@ class Queue:
         """
         ear = Store(self.target, self.clock, timeout=self._timeout)
         try:
+            await ear.send(calls.ping(self.space))  # once it was there, the server is waited for
             async for event in follow(ear, self.space, self.codec, after=after):
                 yield event
         finally:
@@ -328,7 +328,7 @@ class Queue:
     async def _act(self, verb: str, ids: Sequence[int]) -> None:
         if not ids:
             raise InvalidValue(f"{verb} needs the id of a job")
-        checked = [job_id(id) for id in ids]
+        checked = list(dict.fromkeys(job_id(id) for id in ids))
         refused: list[tuple[int, str]] = []
         for at in range(0, len(checked), MOST_PER_CALL):
             part = checked[at : at + MOST_PER_CALL]
@@ -381,6 +381,8 @@ class Queue:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
+            for ended in [other for other in self._sessions if other.is_closed()]:
+                del self._sessions[ended]  # it holds its loop, so the weak key alone never dies
             session = Session(self.target, self.space, self.clock, self.codec, timeout=self._timeout)
             self._sessions[loop] = session
         return session

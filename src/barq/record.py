@@ -26,16 +26,25 @@ def encode_record(*, priority: int, type: str, options: bytes, payload: bytes) -
 
 
 class Record:
-    """What was asked: written once by the enqueue."""
+    """What was asked: written once by the enqueue. Parsed no further than it is needed."""
 
-    __slots__ = ("created_ms", "options_text", "payload", "priority", "type")
+    __slots__ = ("_created_ms", "_priority", "options_text", "payload", "type_name")
 
     def __init__(self, record: bytes) -> None:
-        created, priority, type_, rest = record.split(b"\t", 3)
+        self._created_ms, self._priority, self.type_name, rest = record.split(b"\t", 3)
         self.options_text, _, self.payload = rest.partition(b"\n")
-        self.created_ms = int(created)
-        self.priority = int(priority)
-        self.type = type_.decode()
+
+    @property
+    def created_ms(self) -> int:
+        return int(self._created_ms)
+
+    @property
+    def priority(self) -> int:
+        return int(self._priority)
+
+    @property
+    def type(self) -> str:
+        return self.type_name.decode()
 
     @property
     def options(self) -> JobOptions:

@@ -1,6 +1,7 @@
 """Session: what a queue needs inside one event loop: its connection, group commit and inbox."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable
 from typing import Any
@@ -13,6 +14,8 @@ from barq.store.connect import Target
 from barq.store.store import Store
 from barq.watch import Watcher
 
+log = logging.getLogger("barq.session")
+
 
 class Session:
     def __init__(self, target: Target, space: Space, clock: Clock, codec: Codec, *, timeout: float | None) -> None:
@@ -23,11 +26,17 @@ class Session:
         self.watcher = Watcher(self.store, ear, space, clock, codec, inbox=inbox)
         self._background: set[asyncio.Future[Any]] = set()
 
-    def background(self, work: Awaitable[Any]) -> None:
+    def background(self, work: Awaitable[Any], what: str) -> None:
         """Run something that nobody awaits, such as an async callback."""
+
+        def ended(task: "asyncio.Future[Any]") -> None:
+            self._background.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("%s raised", what, exc_info=error)
+
         task = asyncio.ensure_future(work)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(ended)
 
     async def close(self) -> None:
         for task in self._background:

@@ -1,5 +1,6 @@
 """The states of a job and the one table of moves between them. Scripts, docs and names of events derive from it."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -21,7 +22,9 @@ FINISHED: Final = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 _NEW = None
 _GONE = None
 
-EVENTS: Final[dict[tuple[State | None, State | None], str]] = {
+Move = tuple[State | None, State | None]
+
+EVENTS: Final[dict[Move, str]] = {
     (_NEW, State.WAITING): "enqueue",
     (_NEW, State.DELAYED): "enqueue",
     (State.DELAYED, State.WAITING): "promotion",
@@ -61,9 +64,11 @@ def sources(event: str) -> frozenset[State]:
     return frozenset(source for (source, _), name in EVENTS.items() if name == event and source is not None)
 
 
-def rendered_for_lua() -> str:
-    """The table as Lua: a constant per state, STATES in order, and EVENT['from>to']."""
-    constants = [f"local {state.name} = '{state}'" for state in State]
-    states = "local STATES = {" + ", ".join(state.name for state in State) + "}"
-    moves = (f"['{source or ''}>{target or ''}'] = '{event}'" for (source, target), event in EVENTS.items())
-    return "\n".join([*constants, "local NONE = ''", states, "local EVENT = {" + ", ".join(moves) + "}", ""])
+def rendered_for_lua(moves: Iterable[Move]) -> str:
+    """The states as Lua constants, STATES in order, and the events of the moves given: EVENT['from>to'].
+
+    Raises KeyError for a move that is not in the table.
+    """
+    names, values = ", ".join(state.name for state in State), ", ".join(f"'{state}'" for state in State)
+    events = (f"['{source or ''}>{target or ''}'] = '{EVENTS[source, target]}'" for source, target in moves)
+    return f"local NONE, {names} = '', {values}\nlocal STATES = {{{names}}}\nlocal EVENT = {{{', '.join(events)}}}\n"

@@ -13,7 +13,7 @@ from barq.backoff import Backoff, BackoffFunction
 from barq.enqueue import EnqueueOptions
 from barq.errors import InvalidPayload, InvalidType, InvalidValue
 from barq.handlers import Handler, check_function, is_coroutine, run_options
-from barq.options import Delay, Priority, job_options, priority_number, type_name
+from barq.options import Delay, Priority, due, job_options, priority_number, type_name
 
 if TYPE_CHECKING:
     from barq.job import Job
@@ -97,6 +97,7 @@ def make_task(queue: "Queue", function: Callable[P, R], options: dict[str, Any])
     if not isinstance(rest.get("backoff"), Backoff):
         rest.pop("backoff", None)  # a function can't be stored with the job: the worker that runs it has it
     priority_number(rest.get("priority", 0))
+    due(rest.get("delay"))
     job_options(**{key: value for key, value in rest.items() if key not in ("priority", "delay")})
     hints = _hints(function, type)
     queue.handlers.add(

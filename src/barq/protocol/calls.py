@@ -3,6 +3,7 @@
 A call is one round trip and one atomic script (or one plain command). Sending it again changes nothing.
 """
 
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
@@ -103,6 +104,9 @@ def enqueue(
 
 # ---- claim, settle and what a holder says in between
 
+Settlement = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+"""(type, id, token, kind, retry_ms, body) as the settle script takes it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -122,35 +126,63 @@ def claim(
     lease_ms: int,
     poison: int,
     most: int,
+    chores: bool = True,
 ) -> Call[Claim]:
-    """Take up to `most` jobs of `types` (with the most of each) under a lease."""
-    args = [
-        _NO,
-        b"%d" % now_ms,
-        b"%d" % space.events_keep,
-        worker.encode(),
-        nonce.encode(),
-        b"%d" % lease_ms,
-        b"%d" % poison,
-        b"%d" % most,
-    ]
-    for type_, most_of_type in types:
-        args += (type_.encode(), b"%d" % most_of_type)
+    """Take up to `most` jobs of `types` (with the most of each) under a lease.
 
+    With `chores` what is due is promoted, what lost its lease rescued, and the markers of types that have more are set.
+    """
+    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep]
+    args += _claim_args(worker, nonce, lease_ms, poison, most, chores)
+    args += _pairs(types)
     return Call(script("claim"), space.prefix, tuple(args), _claimed)
+
+
+def turn(
+    space: Space,
+    settlements: Iterable[Settlement],
+    types: Sequence[tuple[str, int]],
+    *,
+    now_ms: int,
+    worker: str,
+    nonce: str,
+    lease_ms: int,
+    poison: int,
+    most: int,
+    chores: bool,
+    prunes: bool,
+) -> Call[tuple[list[bytes], Claim]]:
+    """Settle and claim in one call; returns what each would."""
+    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, *_retention(space), _YES if prunes else _NO]
+    args += _claim_args(worker, nonce, lease_ms, poison, most, chores)
+    args.append(b"%d" % len(types))
+    args += _pairs(types)
+    for settlement in settlements:
+        args += settlement
+    return Call(script("turn"), space.prefix, tuple(args), lambda reply: (reply[0], _claimed(reply[1])))
+
+
+def _claim_args(worker: str, nonce: str, lease_ms: int, poison: int, most: int, chores: bool) -> tuple[bytes, ...]:
+    numbers = (b"%d" % lease_ms, b"%d" % poison, b"%d" % most)
+    return (worker.encode(), nonce.encode(), *numbers, _YES if chores else _NO)
+
+
+def _pairs(types: Iterable[tuple[str, int]]) -> Iterable[bytes]:
+    for type_, most_of_type in types:
+        yield type_.encode()
+        yield b"%d" % most_of_type
 
 
 def _claimed(reply: list[Any]) -> Claim:
     return Claim(list(zip(reply[1::3], reply[2::3], reply[3::3], strict=True)), reply[0])
 
 
-Settlement = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
-"""(type, id, token, kind, retry_ms, body) as the settle script takes it."""
+def settle(space: Space, settlements: Iterable[Settlement], *, now_ms: int, prunes: bool = True) -> Call[list[bytes]]:
+    """Say how attempts ended; returns the ids (as members) that this holder had lost.
 
-
-def settle(space: Space, settlements: Iterable[Settlement], *, now_ms: int) -> Call[list[bytes]]:
-    """Say how attempts ended; returns the ids (as members) that this holder had lost."""
-    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, *_retention(space)]
+    With `prunes` the retention of finished jobs is applied on the way.
+    """
+    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, *_retention(space), _YES if prunes else _NO]
     for settlement in settlements:
         args += settlement
     return Call(script("settle"), space.prefix, tuple(args), _same)
@@ -174,7 +206,7 @@ Word = tuple[bytes, bytes, bytes, bytes, bytes]
 
 def report(space: Space, words: Iterable[Word], *, now_ms: int) -> Call[list[bytes]]:
     """Store progress and log lines in order; returns the ids (as members) that are no longer held."""
-    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, b"%d" % space.logs_keep]
+    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, b"%d" % space.logs_keep, _name()]
     for word in words:
         args += word
     return Call(script("report"), space.prefix, tuple(args), _same)
@@ -185,18 +217,19 @@ def report(space: Space, words: Iterable[Word], *, now_ms: int) -> Call[list[byt
 
 def act(space: Space, verb: str, ids: Sequence[int], *, now_ms: int) -> Call[list[str]]:
     """cancel, retry, promote or remove; for each id '' when done, 'missing', or the state that does not allow it."""
-    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, *map(member, ids))
+    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, _name(), *map(member, ids))
     return Call(script(verb), space.prefix, args, lambda reply: [word.decode() for word in reply])
 
 
 def pause(space: Space, type: str, *, now_ms: int, by: str, reason: str) -> Call[bool]:
     """Pause a type, or with '' the queue; True when it was not paused before."""
-    return Call(script("pause"), space.prefix, (_NO, b"%d" % now_ms, type.encode(), by.encode(), reason.encode()), bool)
+    args = (_NO, b"%d" % now_ms, _name(), type.encode(), by.encode(), reason.encode())
+    return Call(script("pause"), space.prefix, args, bool)
 
 
 def resume(space: Space, type: str, *, now_ms: int) -> Call[bool]:
     """End the pause of a type, or with '' of the queue; True when it was paused."""
-    return Call(script("resume"), space.prefix, (_NO, b"%d" % now_ms, type.encode()), bool)
+    return Call(script("resume"), space.prefix, (_NO, b"%d" % now_ms, _name(), type.encode()), bool)
 
 
 def prune(space: Space, type: str, *, now_ms: int) -> Call[int]:
@@ -370,6 +403,11 @@ def unblock(space: Space, client_id: int) -> Call[object]:
 
 def ping(space: Space) -> Call[bool]:
     return Call(None, space.prefix, (b"PING",), lambda reply: bool(reply == b"PONG"))
+
+
+def _name() -> bytes:
+    """Names a call, so that the server knows it when it is sent again."""
+    return secrets.token_hex(8).encode()
 
 
 def _retention(space: Space) -> tuple[bytes, bytes, bytes, bytes]:

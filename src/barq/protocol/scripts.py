@@ -4,9 +4,13 @@ The header of a command names its arguments, so that no body counts positions:
 
     -- args: again now lease_ms        what every call gives once; `again` is 1 when a call is sent again
     -- each: type id token             what follows for each item; `for i, type, id, token in each() do`
+                                       (of several groups each_NAME, all but the last are counted by an argument NAME_count)
     -- flags: deny-oom | allow-oom | no-writes
     -- uses: clock lines               files of lua/lib
-    -- moves: waiting>active           checked by a test against the table of states
+    -- moves: waiting>active           the only moves it can make; their events come from the table of states
+
+What is assembled runs anew at every call, so it holds only what the command needs: a table or function that it does not
+use costs as much as a command of the server.
 """
 
 import functools
@@ -15,10 +19,22 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
-from barq.states import rendered_for_lua
+from barq.states import Move, State, rendered_for_lua
 
-_LIBRARY = ("clock", "lines", "settings", "events", "forget", "look", "due")  # in the order they build on each other
+_LIBRARY = (
+    "clock",
+    "lines",
+    "settings",
+    "events",
+    "forget",
+    "look",
+    "once",
+    "due",
+    "settling",
+    "claiming",
+)  # in the order they build on each other
 _SHEBANG = {"deny-oom": "#!lua\n", "allow-oom": "#!lua flags=allow-oom\n", "no-writes": "#!lua flags=no-writes\n"}
+_LOOP = re.compile(r"for ([\w, ]+) in (each\w*)\(\) do")
 _HEADER = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
 
 
@@ -55,11 +71,12 @@ def script(name: str) -> Script:
     uses = head.get("uses", "").split()
     parts = [_read("lib", "base")]
     if "lines" in uses:
-        parts.append(rendered_for_lua())
+        parts.append(rendered_for_lua(_moves(head.get("moves", ""))))
+    groups = {key: fields.split() for key, fields in head.items() if key.startswith("each")}
+    parts.append(_named_arguments(head.get("args", "").split(), groups))
     parts += [_read("lib", part) for part in _LIBRARY if part in uses]
-    parts += [_named_arguments(head.get("args", "").split(), head.get("each", "").split())]
-    parts += [_read("commands", name)]
-    plain = "\n".join(parts)
+    parts.append(_read("commands", name))
+    plain = _LOOP.sub(functools.partial(_written_out, groups), "\n".join(parts))
     source = (_SHEBANG[head["flags"]] + plain).encode()
     return Script(
         name=name,
@@ -71,24 +88,42 @@ def script(name: str) -> Script:
     )
 
 
-def _named_arguments(args: list[str], each: list[str]) -> str:
+def _moves(declared: str) -> list[Move]:
+    """`none>waiting active>none` as pairs of states."""
+    pairs = (move.split(">") for move in declared.split())
+    return [tuple(None if word == "none" else State(word) for word in pair) for pair in pairs]  # type: ignore[misc]
+
+
+def _named_arguments(args: list[str], groups: dict[str, list[str]]) -> str:
+    """Locals for the arguments, and for each group of items where it begins and how many there are."""
     lines = []
     if args:
         values = ", ".join(f"ARGV[{position}]" for position in range(1, len(args) + 1))
         lines.append(f"local {', '.join(args)} = {values}")
-    if each:
-        items = ", ".join(f"ARGV[at + {position}]" for position in range(1, len(each) + 1))
-        lines.append(
-            f"local items = (#ARGV - {len(args)}) / {len(each)}\n"
-            "local function next_item(_, i)\n"
-            "  if i < items then\n"
-            f"    local at = {len(args)} + i * {len(each)}\n"
-            f"    return i + 1, {items}\n"
-            "  end\n"
-            "end\n"
-            "local function each() return next_item, nil, 0 end"
-        )
+    begins = str(len(args))
+    for group, fields in groups.items():
+        counted = group.replace("each_", "") + "_count"
+        items = counted if counted in args else f"(#ARGV - {begins}) / {len(fields)}"
+        lines.append(f"local {group}_begin, {group}_items = {begins}, {items}")
+        begins = f"({group}_begin + {group}_items * {len(fields)})"
     return "\n".join(lines) + "\n"
+
+
+def _written_out(groups: dict[str, list[str]], loop: re.Match[str]) -> str:
+    """`for i, type, id in each() do` as a loop over positions: an iterator would cost a call per job."""
+    index, *names = (name.strip() for name in loop[1].split(","))
+    group = loop[2]
+    fields = groups[group]
+    wanted = [(name, at) for at, name in enumerate(names, 1) if name != "_"]
+    for name, at in wanted:
+        if fields[at - 1] != name:
+            raise ValueError(f"item {at} of {group} is called {fields[at - 1]} in the header, not {name}")
+    index = "i" if index == "_" else index
+    values = ", ".join(f"ARGV[at + {at}]" for _, at in wanted)
+    return (
+        f"for {index} = 1, {group}_items do local at = {group}_begin + ({index} - 1) * {len(fields)} "
+        f"local {', '.join(name for name, _ in wanted)} = {values}"
+    )
 
 
 def _read(folder: str, name: str) -> str:

@@ -1,13 +1,14 @@
 """Connect: from a URL (or a redis-py or valkey-py client) to one connection that is fit for jobs."""
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit
 
-from barq.errors import InvalidType, InvalidValue, PermissionDenied, ServerUnsuitable
+from barq.errors import InvalidType, InvalidValue, PermissionDenied, ServerUnsuitable, shown
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -57,20 +58,20 @@ class Target:
 def target_of_url(url: str) -> Target:
     """Check a URL and make a target of it. Nothing is connected, and redis-py is not imported, before `make`."""
     if not isinstance(url, str):
-        raise InvalidType(f"url must be a str such as 'redis://127.0.0.1:6379', got {url!r}")
-    parts = urlsplit(url)
+        raise InvalidType(f"url must be a str such as 'redis://127.0.0.1:6379', got {shown(url)}")
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its message may hold the password
+        raise InvalidValue(f"url {_hide(url)!r} can't be used: check its host and port") from None
     if parts.scheme not in SCHEMES:
-        raise InvalidValue(f"url must begin with one of {', '.join(f'{s}:' for s in SCHEMES)} got {_hide(url)!r}")
+        raise InvalidValue(f"url must begin with one of {', '.join(f'{s}:' for s in SCHEMES)}, got {_hide(url)!r}")
     if parts.scheme == "embedded":
         if parts.netloc:
             raise InvalidValue(f"url {url!r} can't be used: write embedded:PATH, without //")
         folder = Path(parts.path).expanduser() if parts.path else None
         return Target(shown=url, make=lambda: _embedded(folder), embedded_folder=folder, embedded=True)
-    try:
-        if parts.port == 0 or (parts.scheme == "unix" and not parts.path):
-            raise ValueError("it names no server")
-    except ValueError as error:
-        raise InvalidValue(f"url {_hide(url)!r} can't be used: {error}") from None
+    if why := _wrong_with(parts):
+        raise InvalidValue(f"url {_hide(url)!r} can't be used: {why}")
     driver_url = url.replace("valkey", "redis", 1) if parts.scheme.startswith("valkey") else url
 
     def make() -> "AbstractConnection":
@@ -78,24 +79,37 @@ def target_of_url(url: str) -> Target:
 
         try:
             kwargs: dict[str, Any] = dict(parse_url(driver_url))
-        except ValueError as error:
+            connection_class = kwargs.pop("connection_class", Connection)
+            made: AbstractConnection = connection_class(**{**kwargs, **_OURS})
+        except (ValueError, TypeError) as error:
             raise InvalidValue(f"url {_hide(url)!r} can't be used: {error}") from None
-        connection_class = kwargs.pop("connection_class", Connection)
-        made: AbstractConnection = connection_class(**{**kwargs, **_OURS})
         return made
 
     return Target(shown=_hide(url), make=make)
+
+
+def _wrong_with(parts: SplitResult) -> str:
+    try:
+        port = parts.port
+    except ValueError:  # its message may hold a part of the password
+        return "its port must be a number from 1 to 65535 (and a password that holds / ? # @ or : must be %-encoded)"
+    if port == 0 or (parts.scheme == "unix" and not parts.path):
+        return "it names no server"
+    database = parts.path.strip("/")
+    if parts.scheme != "unix" and database and not (database.isascii() and database.isdecimal()):
+        return f"its path must be the number of a database, got {database!r}"
+    return ""
 
 
 def target_of_client(client: Any) -> Target:
     """The server that a redis-py or valkey-py client talks to, by connections of barq's own (its pool is not used)."""
     pool = getattr(client, "connection_pool", None)
     kwargs = getattr(pool, "connection_kwargs", None)
-    if not isinstance(kwargs, dict):
+    if not isinstance(kwargs, dict) or hasattr(pool, "sentinel_manager"):
         raise InvalidType(f"client must be a redis.Redis, redis.asyncio.Redis or a valkey-py client, got {client!r}")
     known = ("host", "port", "path", "db", "username", "password", "credential_provider", "client_name")
     chosen = {key: value for key, value in kwargs.items() if key in known or key.startswith("ssl_")}
-    secure = any(key.startswith("ssl_") for key in chosen)
+    secure = "SSL" in getattr(pool, "connection_class", type(None)).__name__
     host = f"{chosen.get('host', 'localhost')}:{chosen.get('port', 6379)}"
     shown = f"unix://{chosen['path']}" if "path" in chosen else f"{'rediss' if secure else 'redis'}://{host}"
 
@@ -104,7 +118,13 @@ def target_of_client(client: Any) -> Target:
 
         if "path" in chosen:
             return UnixDomainSocketConnection(**{**chosen, **_OURS})
-        return (SSLConnection if secure else Connection)(**{**chosen, **_OURS})
+        if not secure:
+            return Connection(**{**chosen, **_OURS})
+        taken = inspect.signature(SSLConnection.__init__).parameters
+        for option in [key for key in chosen if key.startswith("ssl_") and key not in taken]:
+            if chosen.pop(option):  # redis-py's blocking connections know more options than its asyncio ones
+                raise InvalidValue(f"client has the option {option}, which barq's connections can't keep")
+        return SSLConnection(**{**chosen, **_OURS})
 
     return Target(shown=shown, make=make)
 
@@ -180,7 +200,8 @@ def _permission(error: BaseException, target: Target) -> PermissionDenied | None
 
 
 def _hide(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]))
+    """The URL as messages show it: without user, password and options, however badly it is written."""
+    scheme, slashes, rest = url.partition("//")
+    if "@" in rest:
+        rest = "…@" + rest.rpartition("@")[2]
+    return scheme + slashes + rest.partition("?")[0]

@@ -26,6 +26,8 @@ class Link:
         self, connection: "AbstractConnection", server: Server, *, answer_seconds: float = ANSWER_SECONDS
     ) -> None:
         self.server = server
+        self.scripts: set[bytes] = set()
+        """Hashes of the scripts that were sent whole; the server knows them from then on."""
         self._connection = connection
         self._answer_seconds = answer_seconds
         self._loop = asyncio.get_running_loop()

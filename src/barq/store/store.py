@@ -27,6 +27,14 @@ WAIT_GROWS: Final = 1.7
 LONGEST_WAIT: Final = 2.0
 
 _PASSING = ("LOADING", "BUSY ", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "UNBLOCKED")
+# redis-py takes the code off the message where it has a class for it
+_PASSING_CLASSES = (
+    "BusyLoadingError",
+    "ClusterDownError",
+    "MasterDownError",
+    "ReadOnlyError",
+    "TryAgainError",
+)
 _FORBIDDEN = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 
@@ -58,22 +66,30 @@ class Store:
             try:
                 link = self._link
                 if link is None or link.lost:
-                    link = await self._connected(deadline)
+                    link = await self._connected(deadline, bound)
                 sent = True
-                reply = await self._run(link, call, may_block)
-            except LinkLost as error:
+                async with asyncio.timeout_at(deadline):
+                    reply = await self._run(link, call, may_block)
+            except (LinkLost, TimeoutError) as error:
                 trouble: Exception = error
             except BarqError:
                 raise
             except Exception as error:
                 trouble = self._passing(error)
+                if link is not None and type(error).__name__ == "ReadOnlyError":
+                    await link.close()  # it is no primary any more: look where that is now
                 await asyncio.sleep(FIRST_WAIT)
             else:
+                self._failures = 0
                 return call.decode(reply)
             if deadline is not None and loop.time() >= deadline:
                 raise self._unreachable(bound, trouble) from trouble
             if sent:
                 call = call.again()
+
+    @property
+    def connected(self) -> bool:
+        return self._link is not None and not self._link.lost
 
     async def client_id(self) -> int:
         """The server's number of this connection, for CLIENT UNBLOCK."""
@@ -81,8 +97,8 @@ class Store:
 
     async def check(self) -> None:
         """Look again whether the server is fit for jobs. Raises ServerUnsuitable."""
-        link = await self._connected(None)
-        checked(parse_info(await link.call(b"INFO")), self.target, link.server.client_id)
+        info = await self.send(Call(None, b"", (b"INFO",), parse_info))
+        checked(info, self.target, client_id=0)
 
     async def close(self) -> None:
         """Close the connection. The store connects again when it is used again."""
@@ -96,14 +112,17 @@ class Store:
     async def _run(self, link: Link, call: Call[Any], may_block: float) -> Any:
         if call.script is None:
             return await link.call(*call.args, may_block=may_block)
+        # Whole when a link first uses it: had the server to ask for it, later calls would overtake this one.
+        first = call.script.sha not in link.scripts
+        link.scripts.add(call.script.sha)
         try:
-            return await link.call(*_command(call.script, call, link, whole=False), may_block=may_block)
+            return await link.call(*_command(call.script, call, link, whole=first), may_block=may_block)
         except Exception as error:
             if not str(error).startswith("NOSCRIPT") and type(error).__name__ != "NoScriptError":
                 raise
             return await link.call(*_command(call.script, call, link, whole=True), may_block=may_block)
 
-    async def _connected(self, deadline: float | None) -> Link:
+    async def _connected(self, deadline: float | None, bound: float | None = None) -> Link:
         """The link, made by one attempt that all callers share."""
         loop = asyncio.get_running_loop()
         while True:
@@ -115,12 +134,12 @@ class Store:
             left = None if deadline is None else max(0.0, deadline - loop.time())
             done, _ = await asyncio.wait([attempt], timeout=left)
             if not done:
-                raise self._unreachable(self._timeout, None)
+                raise self._unreachable(bound, None)
             error = None if attempt.cancelled() else attempt.exception()
             if isinstance(error, InvalidValue) or (isinstance(error, BarqError) and not self._may_pass(error)):
                 raise error
             if error is not None and deadline is not None and loop.time() >= deadline:
-                raise self._unreachable(self._timeout, error) from error
+                raise self._unreachable(bound, error) from error
 
     def _may_pass(self, error: BarqError) -> bool:
         """Once it was fit, a server that is a replica or refuses us is in the middle of a failover or a change."""
@@ -138,7 +157,8 @@ class Store:
             raise
         if self.connections or self._failures:
             log.info("connected to the server at %s", self.target.shown)
-        self._failures = 0
+        # until it has answered a call the connection proves nothing: while loading, a server drops one after the other
+        self._failures = max(1, self._failures) if self.connections else 0
         self.connections += 1
         answer_seconds = ANSWER_SECONDS if self._timeout is None else min(ANSWER_SECONDS, self._timeout)
         self._link = Link(connection, server, answer_seconds=answer_seconds)
@@ -161,7 +181,7 @@ class Store:
         """Return the error if trying again may mend it, else raise what it means."""
         text = _text(error)
         where = f"the server at {self.target.shown}"
-        if text.startswith(_PASSING) or type(error).__name__ in ("BusyLoadingError", "ReadOnlyError", "TryAgainError"):
+        if text.startswith(_PASSING) or type(error).__name__ in _PASSING_CLASSES:
             return error
         if type(error).__name__ == "OutOfMemoryError" or text.startswith(("OOM", "-OOM")) or "maxmemory" in text:
             raise QueueFull(f"{where} has no memory left: nothing was stored ({text})") from error

@@ -354,7 +354,8 @@ class Job(Generic[R]):
         enqueue, promotion, start, requeue, retry, cancel and remove none. It may be an async function. On a job that
         is enqueued already, events before this call are not told, but that it has ended is.
         """
-        self.asyncio.on(event, callback)
+        callback = portal.aside(callback)
+        portal.call(portal.called(lambda: self.asyncio.on(event, callback)), self._loop)
         return self
 
     def result(self, timeout: float | None = None) -> R:

@@ -3,8 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from barq.handlers import Handler
 from barq.record import Record, number
+from barq.worker.slots import Lane
 
 if TYPE_CHECKING:
     from barq.protocol.calls import Holding
@@ -17,31 +17,33 @@ class Attempt:
         "claimed_at",
         "ended",
         "handed_back",
-        "handler",
+        "lane",
         "member",
         "record",
+        "settle_until",
         "task",
         "timed_out",
         "timer",
         "token",
     )
 
-    def __init__(self, member: bytes, token: bytes, record: Record, handler: Handler, claimed_at: float) -> None:
+    def __init__(self, member: bytes, token: bytes, record: Record, lane: Lane, claimed_at: float) -> None:
         self.member = member
         self.token = token
         self.record = record
-        self.handler = handler
+        self.lane = lane
         self.claimed_at = claimed_at
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.timed_out = False
         self.handed_back = False
+        self.settle_until: float | None = None  # set when the server refuses to settle it
         self.ended = False  # its outcome is on its way: what its function still does no longer counts
 
     @property
     def holding(self) -> "Holding":
-        return self.record.type.encode(), self.member, self.token
+        return self.lane.name, self.member, self.token
 
     @property
     def label(self) -> str:
-        return f"job {number(self.member)} ({self.record.type})"
+        return f"job {number(self.member)} ({self.lane.type})"

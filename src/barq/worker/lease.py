@@ -63,7 +63,7 @@ class Heartbeat:
             await store.close()
 
     async def _extend(self, store: Store) -> None:
-        since = time.monotonic() - self._seconds
+        since = time.monotonic() - self._seconds / 2  # what ends sooner needs no heartbeat
         old = [attempt for attempt in list(self._held.values()) if attempt.claimed_at < since]
         for at in range(0, len(old), MOST_PER_CALL):
             holdings = [attempt.holding for attempt in old[at : at + MOST_PER_CALL]]

@@ -32,7 +32,7 @@ class Runner:
 
     async def run_async(self, attempt: Attempt) -> Outcome:
         try:
-            handler = attempt.handler
+            handler = attempt.lane.handler
             if handler.arguments is None:
                 value = await handler.function(self._job(attempt))
             else:
@@ -50,7 +50,7 @@ class Runner:
     def run_plain(self, attempt: Attempt, loop: asyncio.AbstractEventLoop) -> Outcome:
         """In a thread of the pool."""
         try:
-            handler = attempt.handler
+            handler = attempt.lane.handler
             if handler.arguments is None:
                 value = handler.function(BlockingJob(self._job(attempt), loop))
             else:
@@ -61,7 +61,7 @@ class Runner:
 
     def timeout_ms(self, attempt: Attempt) -> int | None:
         options = attempt.record.options
-        return options.timeout_ms if options.timeout_ms is not None else attempt.handler.timeout_ms
+        return options.timeout_ms if options.timeout_ms is not None else attempt.lane.handler.timeout_ms
 
     def timed_out(self, attempt: Attempt) -> Outcome:
         timeout_ms = self.timeout_ms(attempt) or 0
@@ -74,7 +74,7 @@ class Runner:
         failures = decode_run(attempt.token).failures + 1
         if failures >= options.attempts or isinstance(error, InvalidPayload):
             return Failure(body, None)
-        return Failure(body, self._wait_ms(options.backoff, attempt.handler, failures))
+        return Failure(body, self._wait_ms(options.backoff, attempt.lane.handler, failures))
 
     def _wait_ms(self, rule: Backoff | None, handler: Handler, failures: int) -> int:
         chosen = rule or handler.backoff or backoffs.DEFAULT
@@ -95,7 +95,7 @@ class Runner:
         discard = bool(attempt.record.options_text) and attempt.record.options.remove_on_complete
         if value is None:
             return Success(b"null", discard)
-        if attempt.handler.arguments is not None:
+        if attempt.lane.handler.arguments is not None:
             value = msgspec.to_builtins(value, enc_hook=_to_builtins)
         return Success(self._queue.encode_result(value), discard)
 

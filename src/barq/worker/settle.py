@@ -1,8 +1,6 @@
 """Settle: tell the server how attempts ended, and before that what they said. After run.py, before events.py."""
 
 import asyncio
-import logging
-from collections.abc import Callable
 
 from barq.batch import Batcher
 from barq.clock import Clock
@@ -17,52 +15,24 @@ from barq.record import member
 from barq.store.store import Store
 from barq.worker.attempt import Attempt
 
-log = logging.getLogger("barq.worker")
-
 LONGEST_LOG_LINE = 16_000
 
 
-class Settler:
-    """Outcomes of one turn of the loop leave in one call, and again until they get through."""
-
-    def __init__(
-        self, store: Store, space: Space, clock: Clock, words: "Words", *, settled: Callable[[Attempt], None]
-    ) -> None:
-        self._words = words
-        self._store = store
-        self._space = space
-        self._clock = clock
-        self._settled = settled
-        self._batcher: Batcher[tuple[Attempt, Settlement]] = Batcher(self._send, most=MOST_PER_CALL)
-
-    def settle(self, attempt: Attempt, outcome: Outcome) -> None:
-        match outcome:
-            case Success(result, discard):
-                kind, retry_ms, body = b"discard" if discard else b"complete", b"", result
-            case Failure(error, None):
-                kind, retry_ms, body = b"fail", b"", error
-            case Failure(error, int() as wait_ms):
-                kind, retry_ms, body = b"fail", b"%d" % wait_ms, error
-            case Release():
-                kind, retry_ms, body = b"release", b"", b""
-        self._batcher.add((attempt, (*attempt.holding, kind, retry_ms, body)))
-
-    async def drain(self) -> None:
-        await self._batcher.drain()
-
-    async def _send(self, batch: list[tuple[Attempt, Settlement]]) -> None:
-        await self._words.drain()  # what an attempt said comes before how it ended
-        call = calls.settle(self._space, [settlement for _, settlement in batch], now_ms=self._clock.server_ms())
-        try:
-            lost = await self._store.send(call, timeout=None)
-            stale = set(lost)
-        except Exception:
-            log.exception("could not settle %d jobs: they run again when their leases have run out", len(batch))
-            stale = set()
-        for attempt, _ in batch:
-            if attempt.member in stale:
-                log.warning("%s: lost before it ended, so its outcome does not count", attempt.label)
-            self._settled(attempt)
+def settlement(attempt: Attempt, outcome: Outcome) -> Settlement:
+    """An outcome as the settle script takes it."""
+    kind, retry_ms = b"complete", b""
+    match outcome:
+        case Success():
+            body = outcome.result
+            if outcome.discard:
+                kind = b"discard"
+        case Failure():
+            kind, body = b"fail", outcome.error
+            if outcome.retry_ms is not None:
+                retry_ms = b"%d" % outcome.retry_ms
+        case Release():
+            kind, body = b"release", b""
+    return attempt.lane.name, attempt.member, attempt.token, kind, retry_ms, body
 
 
 class Words:
@@ -75,8 +45,11 @@ class Words:
         self._codec = codec
         self._batcher: Batcher[tuple[Word, asyncio.Future[None]]] = Batcher(self._send, most=MOST_PER_CALL)
 
-    async def drain(self) -> None:
-        await self._batcher.drain()
+    async def landed(self) -> None:
+        await self._batcher.landed()
+
+    async def close(self) -> None:
+        await self._batcher.close()
 
     def progress(self, job: Job[object], progress: Progress) -> "asyncio.Future[None]":
         return self._say(job, b"progress", encode_progress(progress, self._codec))

@@ -1,49 +1,83 @@
 """Slots: how many more jobs this worker may hold, in all and of each type. Nobody claims more than it can run at once."""
 
+from collections.abc import Collection
+
 from barq.handlers import Handler, Handlers
+
+Room = list[tuple[str, int]]
+"""Types that may be claimed, with how many of each."""
+
+
+class Lane:
+    """One type's slots."""
+
+    __slots__ = ("free", "handler", "is_async", "name", "timed", "type")
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        self.type = handler.type
+        self.name = handler.type.encode()
+        self.is_async = handler.is_async
+        self.timed = handler.timeout_ms is not None
+        self.free = handler.concurrency  # None: as many as the worker has
 
 
 class Slots:
     def __init__(self, handlers: Handlers, types: list[str], *, concurrency: int, threads: int) -> None:
+        found = [handler for type_ in types if (handler := handlers.get(type_)) is not None]
+        self.lanes = {handler.type.encode(): Lane(handler) for handler in found}
         self.free = concurrency
         self._free_threads = threads
-        self._handlers: dict[str, Handler] = {}
-        self._free_of: dict[str, int] = {}
-        self.types = types
-        for type_ in types:
-            handler = handlers.get(type_)
-            assert handler is not None
-            self._handlers[type_] = handler
-            if handler.concurrency is not None:
-                self._free_of[type_] = handler.concurrency
+        self._listened: Collection[str] = ()
+        self._kept = 0
 
-    def open(self, *, without: frozenset[str] = frozenset()) -> list[tuple[str, int]]:
-        """The types that have room, and how much."""
-        return [(type_, room) for type_ in self.types if type_ not in without and (room := self._room(type_)) > 0]
+    def open(self) -> Room:
+        """The types that have room and that nobody waits for already, and how much room."""
+        room = []
+        for lane in self.lanes.values():
+            most = self.free if lane.free is None else min(self.free, lane.free)
+            if not lane.is_async:
+                most = min(most, self._free_threads)
+            if most > 0 and lane.type not in self._listened:
+                room.append((lane.type, most))
+        return room
 
-    def _room(self, type: str) -> int:
-        room = min(self.free, self._free_of.get(type, self.free))
-        return room if self._handlers[type].is_async else min(room, self._free_threads)
+    def listen(self, types: Collection[str], most: int) -> None:
+        """Keep room for what a wait for these types may bring; () and 0 when it is over."""
+        self.free += self._kept - most
+        self._listened, self._kept = types, most
 
-    def reserve(self, types: list[tuple[str, int]], most: int) -> None:
+    def listens_to(self, types: Room) -> bool:
+        return all(type_ in self._listened for type_, _ in types)
+
+    def reserve(self, room: Room, most: int) -> None:
         """Keep room for what a claim may bring."""
-        self._change(types, -most)
+        self._change(room, most, -1)
 
-    def give_back(self, types: list[tuple[str, int]], most: int) -> None:
-        self._change(types, most)
+    def give_back(self, room: Room, most: int) -> None:
+        self._change(room, most, 1)
 
-    def take(self, type: str) -> None:
-        self._change([(type, 1)], -1)
+    def take(self, lane: Lane) -> None:
+        self.free -= 1
+        if lane.free is not None:
+            lane.free -= 1
+        if not lane.is_async:
+            self._free_threads -= 1
 
-    def free_one(self, type: str) -> None:
-        self._change([(type, 1)], 1)
+    def leave(self, lane: Lane) -> None:
+        self.free += 1
+        if lane.free is not None:
+            lane.free += 1
+        if not lane.is_async:
+            self._free_threads += 1
 
-    def _change(self, types: list[tuple[str, int]], number: int) -> None:
-        self.free += number
-        size = abs(number)
-        sign = 1 if number > 0 else -1
-        for type_, room in types:
-            if type_ in self._free_of:
-                self._free_of[type_] += sign * min(size, room)
-        if any(not self._handlers[type_].is_async for type_, _ in types):
-            self._free_threads += number
+    def _change(self, room: Room, most: int, sign: int) -> None:
+        self.free += sign * most
+        plain = 0
+        for type_, most_of_type in room:
+            lane = self.lanes[type_.encode()]
+            if lane.free is not None:
+                lane.free += sign * min(most, most_of_type)
+            if not lane.is_async:
+                plain = max(plain, min(most, most_of_type))
+        self._free_threads += sign * plain

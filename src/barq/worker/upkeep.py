@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 import barq
-from barq.errors import ServerError, ServerUnreachable
+from barq.errors import BarqError
 from barq.protocol import calls
 from barq.queue import Queue, WorkerInfo
 from barq.store.store import Store
@@ -53,17 +53,17 @@ class Upkeep:
                 if time.monotonic() >= chores_at:
                     chores_at = time.monotonic() + _CHORES_SECONDS
                     await self._chores()
-            except (ServerError, ServerUnreachable) as error:
+            except BarqError as error:
                 log.warning("upkeep: %s", error)
             await asyncio.sleep(BEAT_SECONDS)
 
-    async def beat(self) -> None:
-        await self._say(_LIVES_MS)
+    async def beat(self, *, timeout: float | None = -1) -> None:
+        await self._say(_LIVES_MS, timeout=timeout)
 
     async def leave(self) -> None:
         await self._say(0)
 
-    async def _say(self, lives_ms: int) -> None:
+    async def _say(self, lives_ms: int, *, timeout: float | None = -1) -> None:
         info = WorkerInfo(
             id=self._worker_id,
             host=socket.gethostname(),
@@ -77,9 +77,8 @@ class Upkeep:
         )
         encoded = msgspec.json.encode(info)
         now_ms = self._queue.clock.server_ms()
-        await self._store.send(
-            calls.beat(self._queue.space, self._worker_id, encoded, now_ms=now_ms, lives_ms=lives_ms)
-        )
+        beat = calls.beat(self._queue.space, self._worker_id, encoded, now_ms=now_ms, lives_ms=lives_ms)
+        await self._store.send(beat, timeout=timeout)
 
     async def _chores(self) -> None:
         await self._store.check()

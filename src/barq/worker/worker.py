@@ -1,33 +1,39 @@
 """Worker: the life of a process that claims, runs and settles jobs. Its parts have the names of the steps."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import signal
+import sys
 import time
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
 
-from barq.errors import InvalidType, InvalidValue
+from barq.errors import InvalidType, InvalidValue, shown
 from barq.handlers import MOST_CONCURRENT
 from barq.options import seconds_to_ms, type_name, whole_number
 from barq.outcome import Outcome, Release
-from barq.protocol import calls
 from barq.queue import Queue
 from barq.record import Record
 from barq.store.store import Store
 from barq.worker.attempt import Attempt
-from barq.worker.claim import Claimer
+from barq.worker.claim import LONGEST_WAIT_SECONDS, Listener
 from barq.worker.lease import Heartbeat
 from barq.worker.pool import ThreadPool
 from barq.worker.run import Runner
-from barq.worker.settle import Settler, Words
+from barq.worker.settle import Words
 from barq.worker.slots import Slots
+from barq.worker.turn import Turns
 from barq.worker.upkeep import Upkeep
 
 log = logging.getLogger("barq.worker")
 
 HAND_BACK_SECONDS: Final = 0.5
 """How long a handler may take to end after it was cancelled by a stop, before its job goes back."""
+
+_EAGERLY: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""A handler's first step needs no turn of the loop of its own."""
 
 CANCEL_SECONDS: Final = 5.0
 """How long a handler may take to end after it was cancelled by its timeout, before its slot is given up on."""
@@ -41,6 +47,9 @@ class Worker:
     get to end at a stop. `poison`: a job whose worker was lost that many times, and once more, has failed. `burst`: end
     when nothing waits any more.
     """
+
+    has_run: ClassVar[bool] = False
+    """Whether any worker has run in this process: `barq dev` runs one for a file that ran none."""
 
     def __init__(
         self,
@@ -60,6 +69,10 @@ class Worker:
         handled = [handler.type for handler in queue.handlers]
         if types is None:
             types = handled
+        if isinstance(types, str) or not isinstance(types, Iterable):
+            raise InvalidType(f"types must be a list of types, got {shown(types)}")
+        if not isinstance(burst, bool):
+            raise InvalidType(f"burst must be True or False, got {shown(burst)}")
         for type_ in types:
             if type_name(type_) not in handled:
                 raise InvalidValue(f"type {type_!r} has no handler; there are {', '.join(handled) or 'none'}")
@@ -84,6 +97,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._something_ended = asyncio.Event()
+        self._runs_in: asyncio.AbstractEventLoop | None = None
 
     # ---- life
 
@@ -93,59 +107,85 @@ class Worker:
         Raises what makes work impossible from the start: ServerUnsuitable or PermissionDenied. An unreachable server is
         waited for.
         """
+        Worker.has_run = True
         self._build()
-        await self._store.send(calls.ping(self.queue.space), timeout=None)
-        undo_signals = self._take_signals() if signals else []
+        taken = self._take_signals() if signals else []
+        try:
+            if await self._reach_server():
+                await self._work()
+        finally:
+            for number, handler in taken:
+                self._loop.remove_signal_handler(number)
+                signal.signal(number, handler)
+
+    async def _work(self) -> None:
         self._heartbeat.start()
         log.info("worker %s: %d slots for %s", self.id, self.concurrency, ", ".join(self.types))
         try:
             async with asyncio.TaskGroup() as loops:
-                listening = loops.create_task(self._claimer.listen(), name="barq listen")
+                listening = loops.create_task(self._listener.run(), name="barq listen")
                 upkeep = loops.create_task(self._upkeep.run(), name="barq upkeep")
-                self._claimer.kick()
+                self._turns.kick()
                 await self._until_stopped()
                 await self._wind_down(listening)
                 upkeep.cancel()
         finally:
-            for number in undo_signals:
-                asyncio.get_running_loop().remove_signal_handler(number)
             await self._tear_down()
 
     def run_blocking(self) -> None:
         """`run` for plain code, in an event loop of its own (uvloop's where that is installed)."""
         try:
             import uvloop
-
-            uvloop.run(self.run())
         except ImportError:
             asyncio.run(self.run())
+        else:
+            uvloop.run(self.run())
 
     def stop(self, *, now: bool = False) -> None:
-        """Claim no more, let running jobs end within the grace time (`now`: not at all), hand back the rest."""
+        """Claim no more, let running jobs end within the grace time (`now`: not at all), hand back the rest.
+
+        May be called in any thread.
+        """
+        if self._runs_in is None or asyncio._get_running_loop() is self._runs_in:
+            self._stop_here(now)
+        else:
+            with contextlib.suppress(RuntimeError):  # its loop has ended
+                self._runs_in.call_soon_threadsafe(self._stop_here, now)
+
+    def _stop_here(self, now: bool) -> None:
         self._stop.set()
         if now:
             self._stop_now.set()
 
     def _build(self) -> None:
         queue = self.queue
-        self._loop = asyncio.get_running_loop()
+        self._loop = self._runs_in = asyncio.get_running_loop()
         self._store = Store(queue.target, queue.clock, timeout=5.0)
         self._ear = Store(queue.target, queue.clock, timeout=None)
-        words = Words(self._store, queue.space, queue.clock, queue.codec)
-        self._settler = Settler(self._store, queue.space, queue.clock, words, settled=self._settled)
+        self._words = words = Words(self._store, queue.space, queue.clock, queue.codec)
         self._runner = Runner(queue, words)
         self._pool = ThreadPool(self._runner.run_plain, self._ended, most=self.threads)
         self._slots = Slots(queue.handlers, self.types, concurrency=self.concurrency, threads=self.threads)
-        self._claimer = Claimer(
+        self._turns = Turns(
             self._store,
-            self._ear,
             queue.space,
             queue.clock,
             self._slots,
+            words,
             worker_id=self.id,
             concurrency=self.concurrency,
             lease_ms=self._lease_ms,
             poison=self._poison,
+            start=self._start,
+            settled=self._settled,
+            nothing=lambda brought, room: self._listener.nothing_to_claim(brought, room),
+        )
+        self._listener = Listener(
+            self._store,
+            self._ear,
+            queue.space,
+            self._slots,
+            self._turns,
             start=self._start,
             nothing=self._something_ended.set,
         )
@@ -161,14 +201,16 @@ class Worker:
             running=lambda: len(self._held),
         )
 
-    def _take_signals(self) -> list[int]:
-        taken = []
+    def _take_signals(self) -> list[tuple[int, Any]]:
+        """The signals taken, with their handlers so far."""
+        taken: list[tuple[int, Any]] = []
         for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.getsignal(number)
             try:
                 self._loop.add_signal_handler(number, self._signalled, number)
             except (ValueError, RuntimeError, NotImplementedError):  # not in the main thread
                 break
-            taken.append(int(number))
+            taken.append((int(number), before))
         return taken
 
     def _signalled(self, number: int) -> None:
@@ -180,19 +222,37 @@ class Worker:
             log.info("stopping; %d running jobs have %g s to end", len(self._held), self._grace_ms / 1000)
         self.stop(now=again)
 
+    async def _reach_server(self) -> bool:
+        """Wait for the server; False when a stop came first."""
+        reached = self._loop.create_task(self._upkeep.beat(timeout=None))  # a script: it shows missing rights as well
+        stopped = self._loop.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([reached, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if not reached.done():
+                return False
+            reached.result()
+            return True
+        finally:
+            stopped.cancel()
+            if not reached.done():
+                reached.cancel()
+                await self._store.close()
+
     async def _until_stopped(self) -> None:
         if not self.burst:
             await self._stop.wait()
             return
-        while not self._stop.is_set() and not (self._claimer.found_nothing and not self._held):
+        while not self._stop.is_set() and not (self._listener.found_nothing and self._turns.quiet and not self._held):
             self._something_ended.clear()
             await self._something_ended.wait()
 
     async def _wind_down(self, listening: "asyncio.Task[None]") -> None:
         """No new claims, then grace for what runs, then the rest goes back."""
         self._upkeep.stopping = True
-        await self._claimer.stop()
-        await asyncio.wait([listening], timeout=5.0)
+        self._turns.stop_claiming()
+        await self._listener.stop()
+        if self._ear.connected:
+            await asyncio.wait([listening], timeout=LONGEST_WAIT_SECONDS)
         deadline = self._loop.time() + self._grace_ms / 1000
         while self._held and not self._stop_now.is_set() and self._loop.time() < deadline:
             self._something_ended.clear()
@@ -215,12 +275,20 @@ class Worker:
             self._settle(attempt, Release())
 
     async def _tear_down(self) -> None:
+        self._stop.set()  # it is not when run() was cancelled
+        self._turns.stop_claiming()
+        await self._hand_back([attempt for attempt in self._held.values() if not attempt.ended])
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
-                await self._settler.drain()
-                await self._upkeep.leave()
+                await self._turns.drain()
+                if self._store.connected:
+                    await self._upkeep.leave()
         except Exception as error:
             log.warning("the server could not be told of the end: %s", str(error) or "no answer in time")
+        if self._held:
+            log.warning("%d jobs run again when their leases have run out", len(self._held))
+        await self._turns.close()
+        await self._words.close()
         self._pool.close()
         await self._heartbeat.stop()
         await self._ear.close()
@@ -229,23 +297,26 @@ class Worker:
 
     # ---- one job
 
-    def _start(self, member: bytes, token: bytes, record_text: bytes) -> None:
-        record = Record(record_text)
-        handler = self.queue.handlers.get(record.type)
-        assert handler is not None, record.type  # only types with a handler are claimed
-        attempt = Attempt(member, token, record, handler, time.monotonic())
-        self._held[member] = attempt
-        self._slots.take(record.type)
-        if self._stop.is_set():  # a claim that was on its way
-            self._settle(attempt, Release())
-            self._slots.free_one(record.type)
-            return
-        if handler.timeout_ms is not None or record.options_text:
-            self._watch_time(attempt)
-        if handler.is_async:
-            attempt.task = self._loop.create_task(self._run(attempt))
-        else:
-            self._pool.submit(attempt)
+    def _start(self, jobs: list[tuple[bytes, bytes, bytes]]) -> None:
+        """Run what a claim brought."""
+        claimed_at, lanes, held, slots, loop = time.monotonic(), self._slots.lanes, self._held, self._slots, self._loop
+        self._listener.found_nothing = False
+        for member, token, text in jobs:
+            record = Record(text)
+            lane = lanes[record.type_name]
+            attempt = Attempt(member, token, record, lane, claimed_at)
+            held[member] = attempt
+            slots.take(lane)
+            if self._stop.is_set():  # the claim was on its way
+                slots.leave(lane)
+                self._settle(attempt, Release())
+                continue
+            if lane.timed or record.options_text:
+                self._watch_time(attempt)
+            if lane.is_async:
+                attempt.task = asyncio.Task(self._run(attempt), loop=loop, name="barq job", **_EAGERLY)
+            else:
+                self._pool.submit(attempt)
 
     async def _run(self, attempt: Attempt) -> None:
         self._ended(attempt, await self._runner.run_async(attempt))
@@ -254,21 +325,25 @@ class Worker:
         """Its function has returned or raised: the slot is free."""
         if attempt.timer is not None:
             attempt.timer.cancel()
-        self._settle(attempt, outcome)
         self.done += 1
-        self._slots.free_one(attempt.record.type)
-        self._claimer.kick()
+        self._slots.leave(attempt.lane)
+        if attempt.ended:
+            self._turns.kick()
+        else:
+            self._settle(attempt, outcome)
 
     def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
         """Only the first word on how it ended counts."""
         if not attempt.ended:
             attempt.ended = True
-            self._settler.settle(attempt, outcome)
+            self._turns.settle(attempt, outcome)
 
-    def _settled(self, attempt: Attempt) -> None:
-        """The server knows how it ended."""
-        if self._held.get(attempt.member) is attempt:
-            del self._held[attempt.member]
+    def _settled(self, attempts: list[Attempt]) -> None:
+        """The server knows how they ended."""
+        held = self._held
+        for attempt in attempts:
+            if held.get(attempt.member) is attempt:
+                del held[attempt.member]
         self._something_ended.set()
 
     # ---- what may befall it

@@ -1,10 +1,12 @@
 -- cancel: jobs that have not ended never will run (again); a running one is told at its worker's next heartbeat.
--- args: again now events_keep
+-- args: again now events_keep name
 -- each: id
 -- returns: for each id '' when done, 'missing', or the state that does not allow it
 -- flags: allow-oom
--- uses: clock lines events look
+-- uses: clock lines events look once
 -- moves: waiting>cancelled delayed>cancelled active>cancelled blocked>cancelled
+local before = answered_before()
+if before then return before end
 local t = time_ms(now)
 local answer = {}
 for i, id in each() do
@@ -12,7 +14,7 @@ for i, id in each() do
   if not state then
     answer[i] = 'missing'
   elseif not EVENT[state .. '>' .. CANCELLED] then
-    answer[i] = again == '1' and state == CANCELLED and '' or state
+    answer[i] = state
   else
     local run = call('HGET', prefix .. 'run', id)
     call('ZREM', line(type, state), id)
@@ -23,4 +25,4 @@ for i, id in each() do
   end
 end
 publish(t, events_keep)
-return answer
+return answered(answer)

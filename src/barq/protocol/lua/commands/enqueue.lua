@@ -10,7 +10,7 @@ local ONCE_LIVES_MS = 600000
 local TOKEN_LIVES_MS = 86400000
 
 local once = prefix .. 'once:' .. producer
-local before = call('GET', once)
+local before = again == '1' and call('GET', once)
 if before and string.sub(before, 1, #batch + 1) == batch .. ' ' then
   local answer = {}
   for number in string.gmatch(string.sub(before, #batch + 2), '%d+') do answer[#answer + 1] = tonumber(number) end
@@ -22,7 +22,7 @@ local created = whole(t) .. '\t'
 
 -- what is there already: tokens, types
 local known, tokens, fresh = {}, {}, 0
-local names, settings = {}, {}
+local names, seen = {}, {}
 for i, type, _, _, _, extra in each() do
   if #extra > 1 then
     local token = string.sub(extra, 2)
@@ -31,22 +31,21 @@ for i, type, _, _, _, extra in each() do
     if not known[i] then known[token] = true end
   end
   if not known[i] then fresh = fresh + 1 end
-  if settings[type] == nil then settings[type] = false names[#names + 1] = type end
+  if not seen[type] then seen[type] = true names[#names + 1] = type end
 end
 local stored = call('HMGET', prefix .. 'types', unpack(names))
 for i, type in ipairs(names) do
   if not stored[i] then
-    -- one long member keeps a hash a table and a sorted set a skip list: as small ones they are scanned for each member
-    local long = string.rep('_', 65)
     call('HSET', prefix .. 'types', type, '')
-    call('HSET', prefix .. 'run', long, '')
-    call('ZADD', line(type, ACTIVE), '+inf', long)
+    keep_large(type)
   end
 end
 
 local first = call('INCRBY', prefix .. 'seq', fresh) - fresh + 1
 local answer, of_token = {first}, {}
-local records, waiting, delayed, waiting_ids, delayed_ids, watched = {}, {}, {}, {}, {}, {}
+local records, watched = {}, {}
+local lines = {}
+local of, of_type
 local next_id = first
 for i, type, priority, due, record, extra in each() do
   local id = known[i]
@@ -55,18 +54,25 @@ for i, type, priority, due, record, extra in each() do
     answer[#answer + 1] = i
     answer[#answer + 1] = tonumber(id)
   else
+    if type ~= of_type then
+      of, of_type = lines[type], type
+      if not of then
+        of = {waiting = {}, waiting_ids = {}, delayed = {}, delayed_ids = {}}
+        lines[type] = of
+      end
+    end
     local digits = whole(next_id)
     local member = string.char(96 + #digits) .. digits
     records[#records + 1] = member
     records[#records + 1] = created .. record
     local at = due == '' and 0 or string.sub(due, 1, 1) == '+' and t + string.sub(due, 2) or tonumber(due)
     if at <= t then
-      local scored, ids = bucket(waiting, type), bucket(waiting_ids, type)
+      local scored, ids = of.waiting, of.waiting_ids
       scored[#scored + 1] = priority
       scored[#scored + 1] = member
       ids[#ids + 1] = member
     else
-      local scored, ids = bucket(delayed, type), bucket(delayed_ids, type)
+      local scored, ids = of.delayed, of.delayed_ids
       scored[#scored + 1] = whole(at)
       scored[#scored + 1] = member
       ids[#ids + 1] = member
@@ -84,9 +90,9 @@ for i, type, priority, due, record, extra in each() do
 end
 if #records > 0 then call('HSET', prefix .. 'job', unpack(records)) end
 if #watched > 0 then call('HSET', prefix .. 'watch', unpack(watched)) end
-for _, type in ipairs(names) do
-  if waiting[type] then enter(type, NONE, WAITING, waiting_ids[type], waiting[type]) end
-  if delayed[type] then enter(type, NONE, DELAYED, delayed_ids[type], delayed[type]) end
+for type, of in pairs(lines) do
+  if #of.waiting_ids > 0 then enter(type, NONE, WAITING, of.waiting_ids, of.waiting) end
+  if #of.delayed_ids > 0 then enter(type, NONE, DELAYED, of.delayed_ids, of.delayed) end
   wake(type)
 end
 local text = {}

@@ -1,10 +1,12 @@
 -- promote: delayed jobs wait from now on instead of at their time.
--- args: again now events_keep
+-- args: again now events_keep name
 -- each: id
 -- returns: for each id '' when done, 'missing', or the state that does not allow it
 -- flags: allow-oom
--- uses: clock lines events look
+-- uses: clock lines events look once
 -- moves: delayed>waiting
+local before = answered_before()
+if before then return before end
 local t = time_ms(now)
 local answer = {}
 for i, id in each() do
@@ -12,7 +14,7 @@ for i, id in each() do
   if not state then
     answer[i] = 'missing'
   elseif state ~= DELAYED then
-    answer[i] = again == '1' and (state == WAITING or state == ACTIVE) and '' or state
+    answer[i] = state
   else
     call('ZREM', line(type, state), id)
     enter(type, state, WAITING, {id}, {priority, id})
@@ -21,4 +23,4 @@ for i, id in each() do
   end
 end
 publish(t, events_keep)
-return answer
+return answered(answer)

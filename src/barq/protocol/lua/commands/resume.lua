@@ -1,12 +1,14 @@
 -- resume: end a pause.
--- args: again now type
+-- args: again now name type
 -- returns: 1 when it was paused
 -- flags: allow-oom
--- uses: clock lines settings
+-- uses: lines settings once
 local WAKE_AT_MOST = 1000
 
+local before = answered_before()
+if before then return before end
 local text = call('HGET', prefix .. 'types', type)
-if not paused(text) then return again == '1' and 1 or 0 end
+if not paused(text) then return answered(0) end
 local settings = cjson.decode(text)
 settings.paused = nil
 call('HSET', prefix .. 'types', type, next(settings) and cjson.encode(settings) or '')
@@ -18,4 +20,4 @@ else
     if types[i] ~= '' then wake(types[i]) end
   end
 end
-return 1
+return answered(1)

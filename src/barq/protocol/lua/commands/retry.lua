@@ -1,10 +1,12 @@
 -- retry: finished jobs wait again, with all their attempts.
--- args: again now events_keep
+-- args: again now events_keep name
 -- each: id
 -- returns: for each id '' when done, 'missing', or the state that does not allow it
 -- flags: deny-oom
--- uses: clock lines events look
+-- uses: clock lines events look once
 -- moves: completed>waiting failed>waiting cancelled>waiting
+local before = answered_before()
+if before then return before end
 local t = time_ms(now)
 local answer = {}
 for i, id in each() do
@@ -12,7 +14,7 @@ for i, id in each() do
   if not state then
     answer[i] = 'missing'
   elseif EVENT[state .. '>' .. WAITING] ~= 'retry' then
-    answer[i] = again == '1' and (state == WAITING or state == ACTIVE) and '' or state
+    answer[i] = state
   else
     local ended = call('HGET', prefix .. 'end', id)
     local attempt = ended and string.match(ended, '^%d+ (%d+)') or '0'
@@ -25,4 +27,4 @@ for i, id in each() do
   end
 end
 publish(t, events_keep)
-return answer
+return answered(answer)

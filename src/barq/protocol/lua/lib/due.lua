@@ -1,8 +1,17 @@
 -- Chores that every claim does on the way, bounded: promote what is due, rescue what lost its lease.
 local AT_MOST = 100
+local chores_left = 500 -- over all types of a claim
+
+-- ids of a line up to a score, as many as may be moved on the way
+local function overdue(type, state, until_ms)
+  if chores_left == 0 then return {} end
+  local ids = call('ZRANGEBYSCORE', line(type, state), '-inf', until_ms, 'LIMIT', 0, math.min(AT_MOST, chores_left))
+  chores_left = chores_left - #ids
+  return ids
+end
 
 local function promote_due(type, now)
-  local due = call('ZRANGEBYSCORE', line(type, DELAYED), '-inf', now, 'LIMIT', 0, AT_MOST)
+  local due = overdue(type, DELAYED, whole(now))
   if #due == 0 then return end
   local scored, ids = scored_by_priority(due)
   call('ZREM', line(type, DELAYED), unpack(due))
@@ -15,7 +24,7 @@ end
 
 -- A job whose worker was lost goes back to its line; one that was rescued `poison` times already has failed.
 local function rescue_lost(type, now, poison)
-  local lost = call('ZRANGEBYSCORE', line(type, ACTIVE), '-inf', '(' .. whole(now), 'LIMIT', 0, AT_MOST)
+  local lost = overdue(type, ACTIVE, '(' .. whole(now))
   if #lost == 0 then return end
   local runs = call('HMGET', prefix .. 'run', unpack(lost))
   local back, poisoned, run, ended, errors, failed = {}, {}, {}, {}, {}, {}

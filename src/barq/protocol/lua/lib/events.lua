@@ -17,11 +17,11 @@ local function enter(type, from, to, ids, scores_and_ids, details)
   tell(event, type, ids, details)
 end
 
-local ENDING = {complete = true, failed = true, cancel = true, remove = true}
 local INBOX_KEEPS = 10000
 local INBOX_LIVES_MS = 300000
 
 local function tell_watchers(now)
+  local ENDING = {complete = true, failed = true, cancel = true, remove = true}
   local all = {}
   for _, entry in ipairs(happened) do
     for _, id in ipairs(entry[3]) do all[#all + 1] = id end
@@ -53,8 +53,9 @@ local function tell_watchers(now)
 end
 
 -- of a failure the stream has the first line (type and message), of a result nothing; watchers get all of it
-local BRIEF = {failed = true, ['failed attempt'] = true}
-local function brief(event, text) return BRIEF[event] and string.match(text, '^[^\n]*') or text end
+local function brief(event, text)
+  return (event == 'failed' or event == 'failed attempt') and string.match(text, '^[^\n]*') or text
+end
 
 local function publish(now, keep)
   if moved == 0 then return end

@@ -10,17 +10,21 @@ local function forget(ids)
 end
 
 local PRUNE_AT_MOST = 250
+local prunes_left = 750 -- over all lines of a call
 
 -- Retention of one finished line: at most keep_count jobs, none older than keep_ms (-1 = no limit).
 local function prune(type, state, now, keep_ms, keep_count)
   local key = line(type, state)
+  local most = math.min(PRUNE_AT_MOST, prunes_left)
+  if most == 0 then return 0 end
   local spare = 0
-  if keep_count >= 0 then spare = math.min(call('ZCARD', key) - keep_count, PRUNE_AT_MOST) end
+  if keep_count >= 0 then spare = math.min(call('ZCARD', key) - keep_count, most) end
   local ids = spare > 0 and call('ZRANGE', key, 0, spare - 1) or {}
   if #ids == 0 and keep_ms >= 0 then
-    ids = call('ZRANGEBYSCORE', key, '-inf', '(' .. whole(now - keep_ms), 'LIMIT', 0, PRUNE_AT_MOST)
+    ids = call('ZRANGEBYSCORE', key, '-inf', '(' .. whole(now - keep_ms), 'LIMIT', 0, most)
   end
   if #ids == 0 then return 0 end
+  prunes_left = prunes_left - #ids
   call('ZREM', key, unpack(ids))
   enter(type, state, NONE, ids)
   forget(ids)

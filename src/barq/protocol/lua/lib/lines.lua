@@ -35,3 +35,10 @@ local function scored_by_priority(ids)
   end
   return pairs_, known
 end
+
+-- one long member keeps a hash a table and a sorted set a skip list: as small ones they are scanned for each member
+local function keep_large(type)
+  local long = string.rep('_', 65)
+  call('HSET', prefix .. 'run', long, '')
+  call('ZADD', line(type, ACTIVE), '+inf', long)
+end

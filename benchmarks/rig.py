@@ -1,0 +1,93 @@
+"""Rig: a server on one core, barq on another, and what the server says of its own work."""
+
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from barq.store.embedded import ensure
+
+PAYLOAD = {"phoneNumber": "4153518780", "message": "This is the code 1234 to verify your account"}
+SERVER_CORE, CLIENT_CORE = 0, 1
+
+
+@dataclass
+class Rig:
+    url: str
+    client: redis.Redis
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """CPU that the server has used so far."""
+        used = self.client.info("cpu")
+        return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
+
+    def commands(self) -> int:
+        """Commands that workers sent so far; those inside of scripts do not travel."""
+        stats = self.client.info("commandstats")
+        sent = ("evalsha", "eval", "bzpopmin", "xread", "ping", "client|unblock")
+        return sum(int(stats[f"cmdstat_{name}"]["calls"]) for name in sent if f"cmdstat_{name}" in stats)
+
+    def memory(self) -> int:
+        return int(self.client.info("memory")["used_memory"])
+
+    def clear(self) -> None:
+        self.client.flushall()
+
+
+@contextmanager
+def rig(*, append_only: bool = False) -> Iterator[Rig]:
+    """The bundled server, fresh, pinned to one core; this process is pinned to the other."""
+    folder = Path(tempfile.mkdtemp(prefix="barq-bench-"))
+    try:
+        address = ensure(folder)
+        if (os.cpu_count() or 1) > 1 and hasattr(os, "sched_setaffinity"):
+            for thread in Path(f"/proc/{address.pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {SERVER_CORE})
+            os.sched_setaffinity(0, {CLIENT_CORE})
+        client = redis.Redis(host=address.host, port=address.port)
+        if not append_only:
+            client.config_set("appendonly", "no")
+        yield Rig(address.url, client, address.pid)
+        client.shutdown(nosave=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def machine(server: redis.Redis) -> list[str]:
+    info = server.info("server")
+    model = "unknown processor"
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists() and (found := re.search(r"model name\s*: (.*)", cpuinfo.read_text())):
+        model = found[1]
+    return [
+        f"machine: {os.cpu_count()} cores, {model}; {platform.system()} {platform.release()}",
+        f"Python {platform.python_version()}, redis-py {redis.__version__}, "
+        f"{'valkey ' + info['valkey_version'] if 'valkey_version' in info else 'redis ' + info['redis_version']}",
+    ]
+
+
+def process_ms(*command: str, runs: int = 9) -> float:
+    """Median wall time of a whole process, in ms."""
+    times = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, *command], check=True, capture_output=True)
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times)
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,0 +1,5 @@
+"""`python -m barq.cli` is `barq`."""
+
+from barq.cli import main
+
+main(prog_name="barq")

@@ -1,0 +1,91 @@
+"""Common: what the commands share: options, one queue for the time of a command, JSON out, logging."""
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import click
+import msgspec
+
+import barq
+from barq.cli import exits
+from barq.codec import JsonCodec
+from barq.errors import BarqError, ServerUnreachable
+from barq.store.connect import connect
+
+url_option = click.option(
+    "--url",
+    envvar=["BARQ_URL", "REDIS_URL"],
+    show_envvar=True,
+    help="The server: redis:// valkey:// rediss:// unix:// or embedded:  [default: redis://127.0.0.1:6379]",
+)
+queue_option = click.option(
+    "--queue", "queue_name", envvar="BARQ_QUEUE", default="default", show_default=True, show_envvar=True
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+LOG_FORMAT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+class LenientCodec(JsonCodec):
+    """JSON where it is JSON; a queue whose application has a codec of its own can be looked at all the same."""
+
+    def decode(self, payload: bytes) -> Any:
+        try:
+            return super().decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return f"<{len(payload)} bytes that are not JSON>"
+
+
+def job_command(function: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Decorator: adds --queue, --url and --json, and calls `function(queue, as_json=…, …)` with a connected queue."""
+
+    @json_option
+    @url_option
+    @queue_option
+    @functools.wraps(function)
+    def command(*, queue_name: str, url: str | None, as_json: bool, **arguments: Any) -> None:
+        async def inside() -> None:
+            async with barq.Queue(queue_name, url=url, codec=LenientCodec()) as queue:
+                await _reach(queue)
+                await function(queue, as_json=as_json, **arguments)
+
+        logging.getLogger("barq").addHandler(logging.NullHandler())  # errors are said once, by exits.py
+        asyncio.run(inside())
+
+    return command
+
+
+async def _reach(queue: barq.Queue) -> None:
+    """Say at once what is wrong with the server. The queue itself would wait for it to come up."""
+    try:
+        connection, _ = await connect(queue.target)
+    except BarqError:
+        raise
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise ServerUnreachable(
+            f"no server at {queue.target.shown} ({reason}); `barq server` starts one, --url names another"
+        ) from None
+    await connection.disconnect(nowait=True)
+
+
+def emit(value: object) -> None:
+    """One line of JSON on stdout."""
+    click.echo(msgspec.json.encode(value))
+
+
+def done(as_json: bool, message: str, **known: Any) -> None:
+    """Say that it worked: a line on stderr, and with --json an object on stdout."""
+    if as_json:
+        emit({"ok": True, **known})
+    else:
+        exits.say(message)
+
+
+def log_to_stderr(level: int) -> None:
+    """Logs with times on stderr, unless the application has set up logging of its own."""
+    logging.basicConfig(level=max(level, logging.INFO), format=LOG_FORMAT)
+    logging.getLogger("barq").setLevel(level)

@@ -1,0 +1,185 @@
+"""`barq enqueue`, `show`, `ls`, `retry`, `cancel`, `promote`, `remove`: what is done with single jobs."""
+
+import sys
+from typing import Any
+
+import click
+import msgspec
+
+import barq
+from barq.cli import exits
+from barq.cli.common import done, emit, job_command
+from barq.cli.describe import job_text, job_values, jobs_table
+from barq.options import PRIORITIES
+from barq.states import FINISHED, State
+
+id_argument = click.argument("ids", metavar="ID...", type=click.IntRange(min=1), nargs=-1, required=True)
+
+
+# ---- enqueue
+
+
+@click.command()
+@click.argument("type")
+@click.argument("data", metavar="[JSON]", default="null")
+@click.option("--wait", is_flag=True, help="Wait until it has ended and print its result as JSON.")
+@click.option("--timeout", type=float, help="Seconds to wait; exit code 4 when it has not ended by then.")
+@click.option("--priority", default="normal", help=f"{', '.join(PRIORITIES)}, or a number; the smaller runs first.")
+@click.option("--delay", type=float, help="Seconds before it may run.")
+@click.option("--attempts", type=int, default=1, show_default=True, help="How often it is run at most when it fails.")
+@click.option("--run-timeout", type=float, help="Seconds after which a run is ended and counts as failed.")
+@click.option("--title", help="A name for people.")
+@click.option("--token", help="Idempotency token: the same one within a day gives the same job.")
+@job_command
+async def enqueue(
+    queue: barq.Queue,
+    *,
+    as_json: bool,
+    type: str,
+    data: str,
+    wait: bool,
+    timeout: float | None,
+    priority: str,
+    run_timeout: float | None,
+    **options: Any,
+) -> None:
+    """Store a job and print its id.
+
+    JSON is the job's data; - reads it from stdin. For a task it is an object with the arguments by name.
+    """
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout is how long to --wait: give both (or --run-timeout for the run itself)")
+    job = await queue.enqueue(type, _parsed(data), priority=_priority(priority), timeout=run_timeout, **_given(options))
+    if not wait:
+        if as_json:
+            emit({"ok": True, "id": job.id})
+        else:
+            click.echo(job.id)
+        return
+    try:
+        result = await job.result(timeout)
+    except barq.BarqError as error:
+        exits.fail(error, as_json=as_json, id=job.id)
+    emit({"ok": True, "id": job.id, "result": result} if as_json else result)
+
+
+def _parsed(data: str) -> Any:
+    source = sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
+    try:
+        return msgspec.json.decode(source)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        shown = "stdin" if data == "-" else repr(data[:80])
+        raise click.BadParameter(
+            f"{shown} is not JSON: {error}. Text needs quotes of its own: '\"like this\"'", param_hint="'JSON'"
+        ) from None
+
+
+def _priority(word: str) -> str | int:
+    try:
+        return int(word)
+    except ValueError:
+        return word
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+# ---- look
+
+
+@click.command()
+@click.argument("id", type=click.IntRange(min=1))
+@job_command
+async def show(queue: barq.Queue, *, as_json: bool, id: int) -> None:
+    """Show all that is known of a job: data, result, error with traceback, and log."""
+    job = await queue.get(id)
+    logs = await queue.logs(id)
+    result = await job.result() if job.state is State.COMPLETED else None
+    if as_json:
+        told = [{"at": at, "text": line} for at, line in logs]
+        emit({"ok": True, **job_values(job), "result": result, "logs": told})
+    else:
+        click.echo(job_text(job, result=result, logs=logs))
+
+
+@click.command()
+@click.argument("state", required=False, metavar="[STATE]")
+@click.option("--type", help="Only jobs of this type.")
+@click.option("--limit", type=int, default=50, show_default=True)
+@click.option("--after", help="Go on behind a page: the `next` that it named.")
+@click.option(
+    "--newest-first/--line-order",
+    default=None,
+    help="Default: finished ones newest first, the others in the order of their line.",
+)
+@job_command
+async def ls(
+    queue: barq.Queue,
+    *,
+    as_json: bool,
+    state: str | None,
+    type: str | None,
+    limit: int,
+    after: str | None,
+    newest_first: bool | None,
+) -> None:
+    """List jobs, type by type.
+
+    STATE: waiting, delayed, active, completed, failed, cancelled or blocked; without it all.
+    """
+    if newest_first is None:
+        newest_first = state is None or state in FINISHED
+    page = await queue.jobs(state, type, limit=limit, after=after, newest_first=newest_first)
+    if as_json:
+        emit({"ok": True, "jobs": [job_values(job) for job in page], "next": page.next})
+        return
+    if page:
+        click.echo(jobs_table(page))
+    else:
+        exits.say(f"no {state or ''} jobs".replace("  ", " ") + (f" of type {type}" if type else ""))
+    if page.next is not None:
+        exits.say(f"there are more: --after '{page.next}'")
+
+
+# ---- act
+
+
+@click.command()
+@id_argument
+@job_command
+async def retry(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
+    """Run finished jobs again, with all their attempts."""
+    await queue.retry(*ids)
+    done(as_json, f"{_named(ids)} will run again", ids=ids)
+
+
+@click.command()
+@id_argument
+@job_command
+async def cancel(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
+    """The jobs never run (again); where one runs now it is ended."""
+    await queue.cancel(*ids)
+    done(as_json, f"{_named(ids)} cancelled", ids=ids)
+
+
+@click.command()
+@id_argument
+@job_command
+async def promote(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
+    """Delayed jobs wait from now on."""
+    await queue.promote(*ids)
+    done(as_json, f"{_named(ids)} promoted", ids=ids)
+
+
+@click.command()
+@id_argument
+@job_command
+async def remove(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
+    """Forget jobs with all that belongs to them. Cancel running ones first."""
+    await queue.remove(*ids)
+    done(as_json, f"{_named(ids)} removed", ids=ids)
+
+
+def _named(ids: tuple[int, ...]) -> str:
+    return f"job {ids[0]}" if len(ids) == 1 else f"{len(ids)} jobs"

@@ -1,0 +1,131 @@
+"""`barq info`, `workers`, `events`, `pause`, `resume`: the queue as a whole."""
+
+import getpass
+import logging
+import os
+import socket
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+import barq
+from barq.cli import exits, text
+from barq.cli.common import done, emit, job_command, log_to_stderr
+from barq.cli.describe import event_text, event_values
+from barq.queue import WorkerInfo
+from barq.states import State
+
+# ---- look
+
+
+@click.command()
+@job_command
+async def info(queue: barq.Queue, *, as_json: bool) -> None:
+    """Show how many jobs of which type are in which state, what is paused, and who works."""
+    types, paused, alive = await queue.types(), await queue.paused(), await queue.workers()
+    total = {str(state): sum(row.counts[state] for row in types.values()) for state in State}
+    if as_json:
+        rows = {name: {"counts": row.counts, "paused": row.paused} for name, row in types.items()}
+        known = {"queue": queue.name, "server": queue.target.shown, "paused": paused, "counts": total}
+        emit({"ok": True, **known, "types": rows, "workers": alive})
+        return
+    parts = [f"queue {queue.name} at {queue.target.shown}" + (f", paused {_pause_text(paused)}" if paused else "")]
+    if types:
+        head = ["TYPE", *(state.upper() for state in State), "PAUSED"]
+        lines: list[list[object]] = [
+            [name, *row.counts.values(), _pause_text(row.paused) if row.paused else ""] for name, row in types.items()
+        ]
+        lines.append(["total", *total.values(), ""])
+        parts.append(text.table(head, lines, right=" ".join(head[1:-1])))
+    else:
+        parts.append("no jobs yet")
+    parts.append(_workers_table(alive) if alive else "no workers")
+    click.echo("\n\n".join(parts))
+
+
+@click.command()
+@job_command
+async def workers(queue: barq.Queue, *, as_json: bool) -> None:
+    """List the workers that are alive."""
+    alive = await queue.workers()
+    if as_json:
+        emit({"ok": True, "workers": alive})
+    elif alive:
+        click.echo(_workers_table(alive))
+    else:
+        exits.say(f"no workers for queue {queue.name}")
+
+
+def _workers_table(alive: list[WorkerInfo]) -> str:
+    rows = [
+        [
+            one.id,
+            f"{one.host}:{one.pid}",
+            f"{one.running}/{one.concurrency}",
+            _since(one.started_ms),
+            "stopping" if one.stopping else "working",
+            one.version,
+            ", ".join(one.types),
+        ]
+        for one in sorted(alive, key=lambda one: one.started_ms)
+    ]
+    return text.table(["WORKER", "PROCESS", "BUSY", "STARTED", "STATE", "VERSION", "TYPES"], rows)
+
+
+def _since(ms: int) -> str:
+    return text.when(datetime.fromtimestamp(ms / 1000, UTC))
+
+
+def _pause_text(paused: dict[str, Any]) -> str:
+    by = f"by {paused['by']}, " if paused.get("by") else ""
+    return f"{by}{_since(int(paused.get('at', 0)))}" + (f": {paused['reason']}" if paused.get("reason") else "")
+
+
+@click.command()
+@click.option("--after", metavar="POSITION", help="Also those behind the position of an event; 0 = all that are kept.")
+@job_command
+async def events(queue: barq.Queue, *, as_json: bool, after: str | None) -> None:
+    """Follow what happens to jobs, a line for each event, until Ctrl-C."""
+    log_to_stderr(logging.WARNING)  # says when the connection is lost
+    async for event in queue.events(after):
+        if as_json:
+            emit(event_values(event))
+        else:
+            click.echo(event_text(event))
+
+
+# ---- act
+
+
+@click.command()
+@click.argument("type", required=False)
+@click.option("--reason", default="", help="Why, for those who wonder later.")
+@job_command
+async def pause(queue: barq.Queue, *, as_json: bool, type: str | None, reason: str) -> None:
+    """Hand out no job of a TYPE (without it: of any) until it is resumed. Running ones go on."""
+    changed = await queue.pause(type, by=_me(), reason=reason)
+    message = f"{_named(queue, type)} {'is' if changed else 'was already'} paused"
+    done(as_json, message, type=type, changed=changed)
+
+
+@click.command()
+@click.argument("type", required=False)
+@job_command
+async def resume(queue: barq.Queue, *, as_json: bool, type: str | None) -> None:
+    """End a pause of a TYPE, or without it of the queue."""
+    changed = await queue.resume(type)
+    message = f"{_named(queue, type)} {'goes on' if changed else 'was not paused'}"
+    done(as_json, message, type=type, changed=changed)
+
+
+def _named(queue: barq.Queue, type: str | None) -> str:
+    return f"queue {queue.name}" if type is None else f"type {type}"
+
+
+def _me() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

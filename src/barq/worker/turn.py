@@ -1,0 +1,211 @@
+"""Turn: what a busy worker says to the server at the end of a turn of its loop: settle what ended, claim for what is free.
+
+Both travel in one call. Two calls are in flight, each for at most half of the slots, so that server and worker overlap
+instead of taking turns. What waits without work to claim stands in claim.py.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from barq.batch import cancelled
+from barq.clock import Clock
+from barq.errors import BarqError
+from barq.outcome import Outcome
+from barq.protocol import calls
+from barq.protocol.calls import MOST_PER_CALL, Claim, Settlement, Space
+from barq.store.store import Store
+from barq.worker.attempt import Attempt
+from barq.worker.settle import Words, settlement
+from barq.worker.slots import Room, Slots
+
+log = logging.getLogger("barq.worker")
+
+_MOST_IN_FLIGHT: Final = 2
+_TOO_FEW_TO_SPLIT: Final = 8
+_CHORES_SECONDS: Final = 0.1
+_PRUNE_EVERY: Final = 200
+_TROUBLE_SECONDS: Final = 1.0
+
+
+class Turns:
+    """`start` takes claimed jobs as (id, token, record), `settled` attempts whose outcome the server knows by now, and
+    `nothing` is called when a claim found none."""
+
+    def __init__(
+        self,
+        store: Store,
+        space: Space,
+        clock: Clock,
+        slots: Slots,
+        words: Words,
+        *,
+        worker_id: str,
+        concurrency: int,
+        lease_ms: int,
+        poison: int,
+        start: Callable[[list[tuple[bytes, bytes, bytes]]], None],
+        settled: Callable[[list[Attempt]], None],
+        nothing: Callable[[Claim, Room], None],
+    ) -> None:
+        self._store = store
+        self._space = space
+        self._clock = clock
+        self._slots = slots
+        self._words = words
+        self._worker_id = worker_id
+        self._lease_ms = lease_ms
+        self._poison = poison
+        self._start = start
+        self._settled = settled
+        self._nothing = nothing
+        self._half = min(MOST_PER_CALL, concurrency if concurrency < _TOO_FEW_TO_SPLIT else (concurrency + 1) // 2)
+        self._ended: list[tuple[Attempt, Outcome]] = []
+        self._flights: set[asyncio.Task[None]] = set()
+        self._scheduled = False
+        self._claiming = True
+        self._chores_at = 0.0
+        self._to_prune = _PRUNE_EVERY
+        self._rotation = 0
+        self._landed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def settle(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Tell the server how an attempt ended, again until it is known."""
+        self._ended.append((attempt, outcome))
+        if not self._scheduled:
+            self.kick()
+
+    def kick(self) -> None:
+        """Something ended or a slot became free: see to it at the end of this turn of the loop."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is on its way or about to be."""
+        return not (self._flights or self._ended or self._scheduled)
+
+    def stop_claiming(self) -> None:
+        self._claiming = False
+
+    async def drain(self) -> None:
+        """Wait until the server knows of everything that ended, and claims on their way have brought what they bring."""
+        while not self.quiet:
+            self._landed.clear()
+            await self._landed.wait()
+
+    async def close(self) -> None:
+        """Give up on what is still on its way."""
+        await cancelled(self._flights)
+
+    def claim(self, room: Room, most: int, *, chores: bool = True) -> calls.Call[Claim]:
+        """A claim alone; one that follows a wait for work does the chores."""
+        return calls.claim(self._space, self._rotated(room), **self._terms(most, chores=chores))
+
+    @property
+    def most_per_claim(self) -> int:
+        return self._half
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        if len(self._flights) >= _MOST_IN_FLIGHT:
+            return
+        ended, free = len(self._ended), self._slots.free if self._claiming else 0
+        if self._flights and ended < self._half and free < self._half:
+            return
+        room = self._slots.open() if free > 0 else []
+        most = min(free, self._half) if room else 0
+        if not ended and not most:
+            self._landed.set()
+            return
+        batch, self._ended = self._ended[: self._half], self._ended[self._half :]
+        self._slots.reserve(room, most)
+        flight = self._loop.create_task(self._fly(batch, room, most), name="barq turn")
+        self._flights.add(flight)
+        if self._ended or (most and self._slots.free >= self._half):
+            self.kick()
+
+    async def _fly(self, batch: list[tuple[Attempt, Outcome]], room: Room, most: int) -> None:
+        stale: list[bytes] = []
+        brought = None
+        try:
+            if batch:
+                await self._words.landed()  # what an attempt said comes before how it ended
+            stale, brought = await self._send([settlement(*one) for one in batch], room, most)
+        except BarqError as error:
+            log.error("%s; %d jobs are to be settled; trying again", error, len(batch))
+            batch = self._put_off(batch)
+            await asyncio.sleep(_TROUBLE_SECONDS)
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            self._flights.discard(task)
+            self._slots.give_back(room, most)
+            self._landed.set()
+        if batch:
+            attempts = [attempt for attempt, _ in batch]
+            if stale:
+                _report(attempts, set(stale))
+            self._settled(attempts)
+        if brought is not None and brought.jobs:
+            self._start(brought.jobs)
+        elif brought is not None and not self._flights:
+            self._nothing(brought, room)
+        if brought is None or brought.jobs or self._ended:
+            self.kick()
+
+    def _put_off(self, batch: list[tuple[Attempt, Outcome]]) -> list[tuple[Attempt, Outcome]]:
+        """Settle these again later. Returns those whose leases would have ended meanwhile: they are given up."""
+        now = self._loop.time()
+        given_up = []
+        for attempt, outcome in batch:
+            if attempt.settle_until is None:
+                attempt.settle_until = now + self._lease_ms / 1000
+            if now < attempt.settle_until:
+                self._ended.append((attempt, outcome))
+            else:
+                log.error("%s: could not be settled; it runs again", attempt.label)
+                given_up.append((attempt, outcome))
+        return given_up
+
+    async def _send(self, settlements: list[Settlement], room: Room, most: int) -> tuple[list[bytes], Claim | None]:
+        self._to_prune -= len(settlements)
+        if prunes := self._to_prune <= 0:
+            self._to_prune = _PRUNE_EVERY
+        if not most:
+            settle = calls.settle(self._space, settlements, now_ms=self._clock.server_ms(), prunes=prunes)
+            return await self._store.send(settle, timeout=None), None
+        now = self._loop.time()
+        if chores := now >= self._chores_at:
+            self._chores_at = now + _CHORES_SECONDS
+        if not settlements:
+            return [], await self._store.send(self.claim(room, most, chores=chores), timeout=None)
+        call = calls.turn(
+            self._space, settlements, self._rotated(room), prunes=prunes, **self._terms(most, chores=chores)
+        )
+        return await self._store.send(call, timeout=None)
+
+    def _terms(self, most: int, *, chores: bool) -> dict[str, Any]:
+        return {
+            "now_ms": self._clock.server_ms(),
+            "worker": self._worker_id,
+            "nonce": self._clock.nonce(),
+            "lease_ms": self._lease_ms,
+            "poison": self._poison,
+            "most": most,
+            "chores": chores,
+        }
+
+    def _rotated(self, room: Room) -> Room:
+        """No type is always first."""
+        self._rotation = (self._rotation + 1) % len(room)
+        return room[self._rotation :] + room[: self._rotation]
+
+
+def _report(attempts: list[Attempt], stale: set[bytes]) -> None:
+    for attempt in attempts:
+        if attempt.member in stale:
+            log.warning("%s: lost before it ended, so its outcome does not count", attempt.label)

@@ -1,0 +1,72 @@
+"""A life: a queue's story in which every command has its part, for tests of what all commands have in common."""
+
+from typing import Any
+
+from barq.options import Retention
+from barq.protocol import calls
+from barq.protocol.calls import Space
+from barq.record import Described
+from barq.states import State
+from tests.commands.engine import LEASE_MS, Engine, ending, new, word
+
+
+async def live(engine: Engine, email: str = "email", push: str = "push") -> list[Any]:
+    """Send every command once at least; returns all answers in order."""
+    told: list[Any] = []
+
+    async def say(call: Any) -> Any:
+        answer = await engine.send(call)
+        told.append(answer)
+        return answer
+
+    engine.space = Space(engine.space.queue, completed=Retention(count=3), failed=Retention(count=3))
+    space, types = engine.space, [email, push]
+    now = engine.now
+    told.append(await engine.enqueue(*[email] * 4, push, new(push, due=b"+1000", token="t"), new(email, watch=True)))
+    told.append(await engine.enqueue(new(push, token="t"), new(push, priority=-5)))
+    told.append(await engine.repeat())
+    await say(calls.beat(space, "w1", b"{}", now_ms=now, lives_ms=9000))
+    await say(calls.workers(space, now_ms=now))
+    await say(calls.watch(space, [1, 2], now_ms=now, inbox="x", watch_ms=10**6))
+    await say(calls.pause(space, push, now_ms=now, by="a", reason="b"))
+    told.append(first := await engine.claim(types, 3))
+    await say(calls.resume(space, push, now_ms=now))
+    told.append(second := await engine.claim(types, 2, worker="w2"))
+    told.append(await engine.extend(*first, *second))
+    told.append(await engine.report(*(word(one, "log", b"a") for one in first), word(first[0], "progress", b"5 ")))
+    told.append(
+        await engine.settle(
+            ending(first[0], "complete", b"1"), ending(first[1], "fail", b"2"), ending(first[2], "fail", retry_ms=500)
+        )
+    )
+    told.append(await engine.settle(ending(second[0], "release"), ending(first[0], "complete", b"1")))
+    told.append(await engine.turn(ending(second[1], "discard"), types=types, most=1))
+    for verb in ("promote", "cancel", "retry", "remove", "retry"):
+        await say(calls.act(space, verb, [1, 2, 3, 6, 99], now_ms=now))
+    engine.clock.advance(LEASE_MS / 1000 + 1)
+    told.append(rescued := await engine.claim(types, 20, poison=0))
+    told.append(await engine.complete(*rescued))
+    await say(calls.prune(space, email, now_ms=engine.now))
+    await say(calls.counts(space, types))
+    for state in State:
+        await say(calls.page(space, email, state, newest_first=True, rank=0, after=None, most=3))
+    told.append([job.status for job in await engine.fetch(*range(1, 10))])
+    told.append(await engine.logs(1))
+    told.append(await engine.happened())
+    return [shown(answer) for answer in told]
+
+
+def shown(answer: Any) -> Any:
+    """Something that can be compared: records have no equality of their own."""
+    match answer:
+        case calls.Slice(jobs, next_rank):
+            return [(job.id, job.status) for job in jobs], next_rank
+        case [Described(), *_]:
+            return [(job.id, job.status) for job in answer]
+        case _:
+            return answer
+
+
+async def told(engine: Engine) -> set[str]:
+    """The names of the events that happened."""
+    return {event for event, _ in await engine.events()}

@@ -1,0 +1,89 @@
+"""Pause and resume: who stopped what, and why. What it means for claims is told in test_claim.py."""
+
+from barq.protocol import calls
+from tests.commands.engine import Engine, new
+
+
+async def paused_by(engine: Engine, type: str = "email") -> object:
+    _, (row,) = await engine.send(calls.counts(engine.space, [type]))
+    return row.paused
+
+
+async def test_a_pause_says_who_and_why(engine: Engine) -> None:
+    assert await engine.pause("email", by='Ada "A" 🐘', reason="{}[]\t\n")
+    assert await paused_by(engine) == {"by": 'Ada "A" 🐘', "reason": "{}[]\t\n", "at": engine.now}
+
+
+async def test_a_second_pause_is_no_new_one(engine: Engine) -> None:
+    await engine.pause("email", by="ada")
+    assert not await engine.pause("email", by="bob")
+
+
+async def test_the_pause_of_a_type_and_of_the_queue_are_two(engine: Engine) -> None:
+    await engine.enqueue("email")
+    await engine.pause("email")
+    await engine.pause()
+    await engine.resume()
+    assert await engine.ids_claimed() == []
+    await engine.resume("email")
+    assert await engine.ids_claimed() == [1]
+
+
+async def test_a_type_can_be_paused_before_its_first_job(engine: Engine) -> None:
+    await engine.pause("email")
+    await engine.enqueue("email")
+    assert await engine.ids_claimed() == []
+    assert await engine.command("OBJECT", "ENCODING", engine.key("run")) == b"hashtable"
+    assert await engine.command("OBJECT", "ENCODING", engine.key("email:active")) == b"skiplist"
+    await engine.resume("email")
+    assert await engine.ids_claimed() == [1]
+
+
+async def test_resume_without_a_pause_changes_nothing(engine: Engine) -> None:
+    await engine.enqueue("email")
+    await engine.unmark()
+    before = await engine.dump()
+    for type_ in ("email", "push", ""):
+        assert not await engine.resume(type_)
+    after = await engine.dump()
+    assert {key: held for key, held in after.items() if b":once:" not in key or b":once:p" in key} == before
+
+
+async def test_a_repeated_pause_gives_the_same_answer_and_keeps_its_time(engine: Engine) -> None:
+    pause = calls.pause(engine.space, "email", now_ms=0, by="ada", reason="")
+    assert await engine.send(pause)
+    before = await paused_by(engine)
+    await engine.next_server_ms()
+    assert await engine.send(pause.again())
+    assert await paused_by(engine) == before
+
+
+async def test_a_repeated_pause_does_not_undo_a_resume(engine: Engine) -> None:
+    await engine.pause("email")
+    pause = engine.last
+    await engine.resume("email")
+    assert await engine.send(pause.again())
+    assert await paused_by(engine) is None
+
+
+async def test_a_repeated_resume_gives_the_same_answer(engine: Engine) -> None:
+    await engine.pause("email")
+    assert await engine.resume("email")
+    assert await engine.repeat()
+    assert await engine.resend()
+
+
+async def test_the_resume_of_the_queue_sets_the_markers_of_all_types(engine: Engine) -> None:
+    types = [f"t{number}" for number in range(20)]
+    await engine.enqueue(*types)
+    await engine.pause()
+    for type_ in types:
+        await engine.unmark(type_)
+    await engine.resume()
+    assert all([await engine.marked(type_) for type_ in types])
+
+
+async def test_enqueue_goes_on_during_a_pause(engine: Engine) -> None:
+    await engine.pause()
+    await engine.enqueue("email", new(due=b"+1"))
+    assert await engine.counts() == {"waiting": 1, "delayed": 1}

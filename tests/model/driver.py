@@ -1,0 +1,83 @@
+"""Driver: sends calls over one blocking connection, and reads all that a queue keeps in one go."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from barq.protocol import calls
+from barq.protocol.calls import Call, Happened, Space
+from barq.record import number
+from barq.states import State
+
+_ENTRIES = "return redis.call('XRANGE', KEYS[1], ARGV[1], '+')"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the server keeps of a queue. Ids are numbers, and the long members that are no jobs are left out."""
+
+    lines: dict[tuple[str, State], list[tuple[int, int]]]  # (id, score) in the order of the line
+    counts: dict[tuple[str, State], int]
+    jobs: set[int]
+    run: dict[int, str]
+    end: dict[int, bytes]
+    note: dict[int, bytes]
+    logs: set[int]
+    events: list[Happened]
+
+
+class Driver:
+    def __init__(self, url: str, space: Space) -> None:
+        self.space = space
+        self._client = redis.Redis.from_url(url, retry=None)
+        self._position = b""
+
+    def send(self, call: Call[Any]) -> Any:
+        assert call.script is not None
+        try:
+            reply = self._client.execute_command("EVALSHA", call.script.sha, 1, call.prefix, *call.args)
+        except redis.exceptions.NoScriptError:
+            reply = self._client.execute_command("EVAL", call.script.source, 1, call.prefix, *call.args)
+        return call.decode(reply)
+
+    def kept(self, types: tuple[str, ...]) -> Kept:
+        """Everything; of events those since the last look."""
+        prefix = self.space.prefix
+        keys = [(type_, state) for type_ in types for state in State]
+        pipeline = self._client.pipeline(transaction=False)
+        for type_, state in keys:
+            pipeline.zrange(prefix + f"{type_}:{state}".encode(), 0, -1, withscores=True)
+        for name in (b"job", b"run", b"end", b"note"):
+            pipeline.hgetall(prefix + name)
+        pipeline.execute_command("KEYS", prefix + b"log:*")
+        # not XRANGE by its own name: redis-py makes a dict of an entry, where one event replaces another of its name
+        pipeline.eval(_ENTRIES, 1, prefix + b"events", b"(" + self._position if self._position else b"-")
+        *lines, job, run, end, note, logs, entries = pipeline.execute()
+        if entries:
+            self._position = entries[-1][0]
+        _, rows = self.send(calls.counts(self.space, types))
+        return Kept(
+            lines={
+                key: [(number(one), int(score)) for one, score in line if not one.startswith(b"_")]
+                for key, line in zip(keys, lines, strict=True)
+            },
+            counts={(row.type, State(state)): count for row in rows for state, count in row.counts.items()},
+            jobs=set(map(number, job)),
+            run={number(one): text.decode() for one, text in run.items() if not one.startswith(b"_")},
+            end={number(one): text for one, text in end.items()},
+            note={number(one): text for one, text in note.items()},
+            logs={number(key.rpartition(b":")[2]) for key in logs},
+            events=[told for position, fields in entries for told in calls._expand(position, fields)],
+        )
+
+    def log(self, job_id: int) -> list[str]:
+        call = calls.logs(self.space, job_id)
+        return [text for _, text in call.decode(self._client.execute_command(*call.args))]
+
+    def close(self) -> None:
+        """Forget the queue."""
+        keys = self._client.execute_command("KEYS", self.space.prefix + b"*")
+        if keys:
+            self._client.execute_command("DEL", *keys)
+        self._client.close()

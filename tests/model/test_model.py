@@ -1,0 +1,357 @@
+"""The scripts against the model: whatever is asked in whatever order, both keep and tell the same.
+
+BARQ_MODEL_STEPS=50000 makes more steps than the usual 6,000, BARQ_MODEL_RANDOM=1 other ones every time.
+"""
+
+import itertools
+import os
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from barq.options import Retention
+from barq.outcome import decode_error
+from barq.protocol import calls
+from barq.protocol.calls import Call, NewJob, Space
+from barq.record import encode_record, member, number
+from barq.states import State
+from tests.model.driver import Driver, Kept
+from tests.model.model import Claimed, Ended, Model, New, Said
+from tests.support import Server
+
+STEPS = int(os.environ.get("BARQ_MODEL_STEPS", "6000"))
+STEPS_PER_EXAMPLE = 50
+PROFILE = settings(
+    max_examples=max(1, STEPS // STEPS_PER_EXAMPLE),
+    stateful_step_count=STEPS_PER_EXAMPLE,
+    derandomize=not os.environ.get("BARQ_MODEL_RANDOM"),
+    database=None,
+    deadline=None,
+    print_blob=False,
+    suppress_health_check=list(HealthCheck),
+)
+
+TYPES = ("a", "b:waiting", "{c}")
+WORKERS = ("w1", "w2", "w3")
+START_MS = 1_700_000_000_000
+LEASE_MS = 1000
+POISON = 2
+KEEP_COMPLETED, KEEP_FAILED = 4, 3
+
+types = st.sampled_from(TYPES)
+picks = st.integers(min_value=0, max_value=30)
+"""Which of the jobs (or of the holders) there are, counted from the newest, round and round."""
+new_jobs = st.builds(
+    New,
+    type=types,
+    priority=st.sampled_from([0, 0, -10, 5]),
+    due_ms=st.sampled_from([None, None, 500, 5000]),
+    token=st.sampled_from([None, None, "t1", "t2", "t3"]),
+)
+kinds = st.sampled_from(["complete", "complete", "discard", "fail", "fail again", "release"])
+"""How an attempt ends; "fail again" is tried again in a while."""
+ends = st.lists(st.tuples(picks, kinds), min_size=1, max_size=4)
+
+
+class Scripts(RuleBasedStateMachine):
+    """Every rule sends a call, and asks the model the same; every step is followed by a look at all that is kept."""
+
+    url: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        space = Space(
+            f"model-{uuid.uuid4().hex[:12]}",
+            completed=Retention(count=KEEP_COMPLETED),
+            failed=Retention(count=KEEP_FAILED),
+        )
+        self.space = space
+        self.driver = Driver(self.url, space)
+        self.model = Model(START_MS, keep_completed=KEEP_COMPLETED, keep_failed=KEEP_FAILED)
+        self.handed: list[tuple[int, str, str]] = []  # (id, type, token) of every claim ever made
+        self.types_of: dict[int, str] = {}
+        self.looked_at = 0  # entries of the model that were compared
+        self.numbers = itertools.count(1)
+
+    def teardown(self) -> None:
+        self.driver.close()
+
+    # ---- what is sent, and what the model says to it
+
+    def same(self, call: Call[Any], expected: Any, told: Callable[[Any], Any] = lambda answer: answer) -> None:
+        assert told(self.driver.send(call)) == expected
+        if next(self.numbers) % 3 == 0:
+            self.repeated(call, expected, told)
+
+    def repeated(self, call: Call[Any], expected: Any, told: Callable[[Any], Any]) -> None:
+        """The answer was lost: the call is sent again, and the model is not even asked."""
+        assert call.script is not None
+        answer = told(self.driver.send(call.again()))
+        if told is _claimed:
+            assert sorted(answer[0]) == sorted(expected[0])
+        elif call.script.name == "prune":
+            assert answer == 0
+        elif call.script.name == "settle":
+            assert expected or not answer  # a late discard of a job that is gone looks like one whose answer was lost
+        elif call.script.name == "turn":
+            pass  # besides, it may have claimed what it had released
+        else:
+            assert answer == expected
+
+    @initialize(batch=st.lists(new_jobs, min_size=1, max_size=12))
+    def begin(self, batch: list[New]) -> None:
+        self.enqueue(batch)
+
+    @rule(batch=st.lists(new_jobs, min_size=1, max_size=4))
+    def enqueue(self, batch: list[New]) -> None:
+        call = calls.enqueue(
+            self.space,
+            [_encoded(new) for new in batch],
+            now_ms=self.model.now,
+            producer=b"p%d" % (next(self.numbers) % 2),
+            batch=next(self.numbers),
+        )
+        ids = self.model.enqueue(batch)
+        for job_id, new in zip(ids, batch, strict=True):
+            self.types_of.setdefault(job_id, new.type)
+        self.same(call, ids)
+
+    def hand_out(self, handed: Claimed) -> None:
+        self.handed += [(job_id, self.types_of[job_id], token) for job_id, token in handed[0]]
+
+    @rule(
+        caps=st.dictionaries(types, st.integers(min_value=0, max_value=4), min_size=1),
+        worker=st.sampled_from(WORKERS),
+        most=st.integers(min_value=1, max_value=6),
+        chores=st.sampled_from([True, True, False]),
+    )
+    def claim(self, caps: dict[str, int], worker: str, most: int, chores: bool) -> None:
+        terms = self.terms(worker, most, chores)
+        call = calls.claim(self.space, list(caps.items()), now_ms=self.model.now, **terms)
+        handed = self.model.claim(caps, **terms)
+        self.hand_out(handed)
+        self.same(call, handed, _claimed)
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def claim_all(self, worker: str) -> None:
+        self.claim(dict.fromkeys(TYPES, 4), worker, 9, True)
+
+    def terms(self, worker: str, most: int, chores: bool) -> dict[str, Any]:
+        return {
+            "worker": worker,
+            "nonce": f"n{next(self.numbers)}",
+            "lease_ms": LEASE_MS,
+            "poison": POISON,
+            "most": most,
+            "chores": chores,
+        }
+
+    def holders(self, chosen: list[int], *, late: bool) -> list[tuple[int, str, str]]:
+        """Some that hold jobs, or (where nobody does) some of all that ever did; each job once."""
+        holding = [one for one in self.handed if self.model.holder(one[0]) == one[2]]
+        among = self.handed if late or not holding else holding
+        found = {among[-1 - at % len(among)][0]: among[-1 - at % len(among)] for at in chosen} if among else {}
+        return list(found.values())
+
+    def endings(self, ends: list[tuple[int, str]], late: bool) -> list[Ended]:
+        holders = self.holders([at for at, _ in ends], late=late)
+        return [
+            Ended(
+                job_id,
+                type_,
+                token,
+                kind.split()[0],
+                700 if kind == "fail again" else None,
+                b'{"type":"E","message":"%d"}\ntrace' % next(self.numbers),
+            )
+            for (job_id, type_, token), (_, kind) in zip(holders, ends, strict=False)
+        ]
+
+    @precondition(lambda self: self.handed)
+    @rule(ends=ends, late=st.sampled_from([False, False, True]), prunes=st.booleans())
+    def settle(self, ends: list[tuple[int, str]], late: bool, prunes: bool) -> None:
+        endings = self.endings(ends, late)
+        if endings:
+            call = calls.settle(self.space, map(_settlement, endings), now_ms=self.model.now, prunes=prunes)
+            stale = self.model.settle(endings, prunes=prunes)
+            self.same(call, stale, _ids)
+
+    @precondition(lambda self: self.handed)
+    @rule(ends=ends, late=st.sampled_from([False, False, True]), most=st.integers(min_value=1, max_value=4))
+    def turn(self, ends: list[tuple[int, str]], late: bool, most: int) -> None:
+        endings, caps, terms = self.endings(ends, late), dict.fromkeys(TYPES, 2), self.terms("w1", most, True)
+        call = calls.turn(
+            self.space,
+            map(_settlement, endings),
+            list(caps.items()),
+            now_ms=self.model.now,
+            prunes=True,
+            **terms,
+        )
+        stale, handed = self.model.turn(endings, caps, prunes=True, **terms)
+        self.hand_out(handed)
+        self.same(call, (stale, handed), lambda answer: (_ids(answer[0]), _claimed(answer[1])))
+
+    @precondition(lambda self: self.handed)
+    @rule(chosen=st.lists(picks, min_size=1, max_size=4), late=st.booleans())
+    def extend(self, chosen: list[int], late: bool) -> None:
+        holders = self.holders(chosen, late=late)
+        if holders:
+            call = calls.extend(
+                self.space,
+                [(type_.encode(), member(job_id), token.encode()) for job_id, type_, token in holders],
+                now_ms=self.model.now,
+                lease_ms=LEASE_MS,
+            )
+            lost = self.model.extend([(job_id, token) for job_id, _, token in holders], LEASE_MS)
+            self.same(call, lost, _ids)
+
+    @precondition(lambda self: self.handed)
+    @rule(
+        said=st.lists(st.tuples(picks, st.sampled_from(["log", "progress"])), min_size=1, max_size=4),
+        late=st.sampled_from([False, False, True]),
+    )
+    def report(self, said: list[tuple[int, str]], late: bool) -> None:
+        holders = self.holders([at for at, _ in said], late=late)
+        if not holders:
+            return
+        words = [
+            Said(*(holders[at % len(holders)][0::2]), kind, b"%d " % next(self.numbers))
+            for at, (_, kind) in enumerate(said)
+        ]
+        call = calls.report(
+            self.space,
+            [
+                (self.types_of[one.id].encode(), member(one.id), one.token.encode(), one.kind.encode(), one.body)
+                for one in words
+            ],
+            now_ms=self.model.now,
+        )
+        self.same(call, self.model.report(words), _ids)
+
+    @rule(
+        verb=st.sampled_from(["cancel", "retry", "promote", "remove"]), chosen=st.lists(picks, min_size=1, max_size=3)
+    )
+    def act(self, verb: str, chosen: list[int]) -> None:
+        there = [*sorted(self.model.jobs, reverse=True), 1, 10**9]
+        ids = [there[at % len(there)] for at in chosen]
+        self.same(calls.act(self.space, verb, ids, now_ms=self.model.now), self.model.act(verb, ids))
+
+    @rule(verb=st.sampled_from(["pause", "resume", "resume all", "prune"]), type=st.sampled_from(("", *TYPES)))
+    def operate(self, verb: str, type: str) -> None:
+        now_ms = self.model.now
+        match verb:
+            case "pause":
+                call = calls.pause(self.space, type, now_ms=now_ms, by="ada", reason="")
+                self.same(call, self.model.pause(type))
+            case "resume":
+                self.same(calls.resume(self.space, type, now_ms=now_ms), self.model.resume(type))
+            case "resume all":
+                for paused in sorted(self.model.paused):
+                    self.operate("resume", paused)
+            case "prune":
+                self.same(calls.prune(self.space, type, now_ms=now_ms), self.model.prune(type))
+
+    @rule(ms=st.sampled_from([1, 250, 499, 500, LEASE_MS, LEASE_MS + 1, 4000]))
+    def time_passes(self, ms: int) -> None:
+        self.model.now += ms
+
+    @rule()
+    def leases_run_out(self) -> None:
+        """Workers die, and others find their jobs."""
+        self.model.now += LEASE_MS + 1
+        self.claim(dict.fromkeys(TYPES, 2), "w1", 6, True)
+
+    # ---- what is kept and told
+
+    @invariant()
+    def both_keep_and_tell_the_same(self) -> None:
+        kept = self.driver.kept(TYPES)
+        self.lines_are_the_same(kept)
+        self.jobs_are_the_same(kept)
+        self.events_are_the_same(kept)
+
+    def lines_are_the_same(self, kept: Kept) -> None:
+        for (type_, state), line in kept.lines.items():
+            expected = [(job_id, self.model.jobs[job_id].score) for job_id in self.model.line(type_, state)]
+            assert line == expected, (type_, state)
+            assert kept.counts[type_, state] == len(line), (type_, state)
+
+    def jobs_are_the_same(self, kept: Kept) -> None:
+        jobs = self.model.jobs
+        assert kept.jobs == jobs.keys()
+        running = {job_id: text for job_id, text in kept.run.items() if text != "0 0 0"}
+        ended = (State.COMPLETED, State.FAILED, State.CANCELLED)
+        assert running == {
+            job.id: job.token or job.counts
+            for job in jobs.values()
+            if job.state not in ended and (job.token or job.counts != "0 0 0")
+        }
+        assert kept.note == {job.id: job.note for job in jobs.values() if job.note is not None}
+        assert kept.logs == {job.id for job in jobs.values() if job.log}
+        for job_id in kept.logs:
+            assert self.driver.log(job_id) == jobs[job_id].log
+        assert kept.end.keys() == {job.id for job in jobs.values() if job.ended}
+        for job_id, text in kept.end.items():
+            head, _, body = text.partition(b"\n")
+            ended_ms, _, run = head.decode().partition(" ")
+            expected = jobs[job_id].ended
+            assert expected is not None
+            assert (int(ended_ms), run) == expected[:2]
+            assert (body if isinstance(expected[2], bytes) else decode_error(body).type) == expected[2]
+
+    def events_are_the_same(self, kept: Kept) -> None:
+        """Entry by entry, and job by job within each; the order of jobs within an entry is free."""
+        told: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for one in kept.events:
+            told[int(one.position.split(b"-")[0])][one.id].append(one.event)
+            assert one.type == self.types_of[one.id]
+        expected: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for at, entry in enumerate(self.model.entries[self.looked_at :], self.looked_at + 1):
+            for event, job_id in entry:
+                expected[at][job_id].append(event)
+        self.looked_at = len(self.model.entries)
+        assert told == expected
+
+
+def _encoded(new: New) -> NewJob:
+    record = encode_record(priority=new.priority, type=new.type, options=b"", payload=b"{}")
+    due = b"" if new.due_ms is None else b"+%d" % new.due_ms
+    return NewJob(new.type.encode(), b"%d" % new.priority, due, record, new.token)
+
+
+def _settlement(one: Ended) -> calls.Settlement:
+    retry_ms = b"" if one.retry_ms is None else b"%d" % one.retry_ms
+    return one.type.encode(), member(one.id), one.token.encode(), one.kind.encode(), retry_ms, one.body
+
+
+def _claimed(claim: calls.Claim) -> Claimed:
+    return [(number(id_), token.decode()) for id_, token, _ in claim.jobs], claim.due_in_ms
+
+
+def _ids(members: list[bytes]) -> list[int]:
+    return [number(one) for one in members]
+
+
+@pytest.mark.timeout(600 + STEPS // 20)  # what fails is made small first, which takes minutes
+def test_scripts_and_model_keep_and_tell_the_same(tmp_path: Path) -> None:
+    server = Server(tmp_path, "--appendonly", "no").start()  # writing each step to the disk takes longer than the steps
+    try:
+        machine = type("Scripts", (Scripts,), {"url": server.url})
+        run_state_machine_as_test(machine, settings=PROFILE)
+    finally:
+        server.stop()

@@ -1,0 +1,90 @@
+"""Listing: reads of several calls, here with replies that the test makes up."""
+
+from typing import Any
+
+import pytest
+
+from barq.errors import InvalidValue
+from barq.listing import Place, all_types, parse, walk
+from barq.protocol.calls import Slice, Space, TypeCounts
+from barq.record import Described, Record, Run, Status
+from barq.states import State
+
+SPACE = Space("q")
+
+
+def job(job_id: int) -> Described:
+    status = Status(State.WAITING, 0.0, Run(), None, None)
+    return Described(job_id, Record(b"17\t0\temail\t\n{}"), status)
+
+
+def finished(exchange: Any, replies: list[Any]) -> tuple[Any, list[tuple[bytes, ...]]]:
+    """The result of an exchange that gets these replies, and the arguments of its calls."""
+    sent = [next(exchange).args]
+    for reply in replies:
+        try:
+            sent.append(exchange.send(reply).args)
+        except StopIteration as end:
+            return end.value, sent
+    raise AssertionError("it wants more replies")
+
+
+def listed(exchange: Any, replies: list[Any]) -> tuple[list[int], str | None, list[tuple[bytes, ...]]]:
+    (jobs, after), sent = finished(exchange, replies)
+    return [one.id for one in jobs], after, sent
+
+
+def test_a_line_that_has_more_tells_where_to_go_on() -> None:
+    exchange = walk(SPACE, ["email"], [State.WAITING], None, limit=2, newest_first=False)
+    ids, after, _ = listed(exchange, [Slice([job(1), job(2)], 2)])
+    assert ids == [1, 2]
+    assert after is not None
+    assert parse(after) == Place("email", State.WAITING, 2, 2)
+
+
+def test_a_line_that_ends_is_followed_by_the_next() -> None:
+    exchange = walk(SPACE, ["a", "b"], [State.WAITING], None, limit=3, newest_first=False)
+    ids, after, sent = listed(exchange, [Slice([job(1)], None), Slice([job(2)], None)])
+    assert (ids, after) == ([1, 2], None)
+    assert [(args[0], args[-1]) for args in sent] == [(b"a", b"3"), (b"b", b"2")]
+
+
+def test_a_page_that_is_full_at_the_end_of_a_line_goes_on_with_the_next() -> None:
+    exchange = walk(SPACE, ["a", "b"], [State.WAITING], None, limit=1, newest_first=False)
+    _, after, _ = listed(exchange, [Slice([job(1)], None)])
+    assert after is not None
+    assert parse(after) == Place("b", State.WAITING, 0, None)
+
+
+def test_a_page_that_is_full_at_the_end_of_the_last_line_is_the_last() -> None:
+    exchange = walk(SPACE, ["a"], [State.WAITING], None, limit=1, newest_first=False)
+    assert listed(exchange, [Slice([job(1)], None)])[:2] == ([1], None)
+
+
+def test_the_next_page_begins_where_the_last_one_ended() -> None:
+    place = Place("b", State.FAILED, 5, 17)
+    exchange = walk(SPACE, ["a", "b"], [State.WAITING, State.FAILED], place, limit=9, newest_first=True)
+    _, _, sent = listed(exchange, [Slice([], None)])
+    assert sent == [(b"b", b"failed", b"desc", b"5", b"b17", b"9")]
+
+
+def test_a_place_of_another_listing_is_refused() -> None:
+    place = Place("b", State.FAILED, 5, 17)
+    with pytest.raises(InvalidValue, match="another type or state"):
+        next(walk(SPACE, ["a"], [State.WAITING], place, limit=9, newest_first=True))
+
+
+@pytest.mark.parametrize("after", ["", "x", "[]", '["a","nowhere",0,null]', '["a","waiting","0",null]', "null", "5"])
+def test_what_is_no_place_is_refused(after: str) -> None:
+    with pytest.raises(InvalidValue, match="next"):
+        parse(after)
+
+
+def test_all_types_are_asked_for_until_the_cursor_ends() -> None:
+    def row(type_: str) -> TypeCounts:
+        return TypeCounts(type_, None, {})
+
+    replies = [(b"7", [row("b"), row("")]), (b"0", [row("a"), row("b")])]
+    found, sent = finished(all_types(SPACE), replies)
+    assert list(found) == ["a", "b"]
+    assert sent == [(b"0",), (b"7",)]

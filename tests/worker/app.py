@@ -1,0 +1,71 @@
+"""A worker process for tests: python -m tests.worker.app URL QUEUE 'OPTIONS AS JSON'."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import barq
+
+
+def opened(job: Any) -> bool:
+    return Path(job.data).exists()
+
+
+def say_cancelled(job: Any) -> None:
+    Path(f"{job.data}.cancelled").touch()
+
+
+def made(url: str, name: str) -> barq.Queue:
+    queue = barq.Queue(name, url=url)
+
+    @queue.handler("quick")
+    async def quick(job: barq.Job) -> int:
+        return os.getpid()
+
+    @queue.handler("gated")
+    async def gated(job: barq.Job) -> int:
+        """Says that it runs, and returns once the file that it is given is there."""
+        await job.log(f"runs in {os.getpid()}")
+        while not opened(job):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        return os.getpid()
+
+    @queue.handler("plain")
+    def plain(job: Any) -> int:
+        job.log(f"runs in {os.getpid()}")
+        while not opened(job):
+            time.sleep(0.01)
+        return os.getpid()
+
+    @queue.handler("stubborn")
+    async def stubborn(job: barq.Job) -> int:
+        """Runs on whatever happens to it."""
+        job.log(f"runs in {os.getpid()}")
+        while not opened(job):
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                say_cancelled(job)
+        return os.getpid()
+
+    @queue.handler("blocking")
+    async def blocking(job: barq.Job) -> int:
+        """Holds up the whole event loop."""
+        time.sleep(job.data)  # noqa: ASYNC251
+        return os.getpid()
+
+    @queue.handler("deadly")
+    async def deadly(job: barq.Job) -> None:
+        os._exit(7)
+
+    return queue
+
+
+if __name__ == "__main__":
+    worker = barq.Worker(made(sys.argv[1], sys.argv[2]), **json.loads(sys.argv[3]))
+    worker.run_blocking()
+    print("stopped", worker.done, flush=True)
