@@ -27,12 +27,11 @@ class Page(list["Job[Any]"]):
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a page ended: in which line, behind which job, and at which rank should that job be gone."""
+    """Where a page ended: in which line, and behind which score and job (None = at the line's beginning)."""
 
     type: str
     state: State
-    rank: int
-    after: int | None
+    after: tuple[float, int] | None
 
 
 def parse(after: str) -> Place:
@@ -40,7 +39,7 @@ def parse(after: str) -> Place:
         place = msgspec.json.decode(after, type=Place)
     except (msgspec.DecodeError, msgspec.ValidationError, TypeError, ValueError):
         place = None
-    if place is None or not 0 <= place.rank <= 2**53 or not 0 <= (place.after or 0) <= 2**53:
+    if place is None or (place.after is not None and not 1 <= place.after[1] <= 2**53):
         raise InvalidValue(f"after must be the `next` of a page, got {shown(after)}")
     return place
 
@@ -57,23 +56,21 @@ def walk(
     found: list[Described] = []
     for type_, state in lines:
         here = place if place is not None and (type_, state) == (place.type, place.state) else None
-        part = yield calls.page(
-            space,
-            type_,
-            state,
-            newest_first=newest_first,
-            rank=here.rank if here else 0,
-            after=here.after if here else None,
-            most=limit - len(found),
-        )
+        after = here.after if here else None
+        most = limit - len(found)
+        part = yield calls.page(space, type_, state, newest_first=newest_first, after=after, most=most)
         found += part.jobs
-        if part.next_rank is not None:
-            last = part.jobs[-1].id if part.jobs else None
-            return found, msgspec.json.encode(Place(type_, state, part.next_rank, last)).decode()
+        if part.more:
+            last = part.jobs[-1]
+            return found, _encoded(Place(type_, state, (last.status.score, last.id)))
         if len(found) == limit:
             rest = lines[lines.index((type_, state)) + 1 :]
-            return found, msgspec.json.encode(Place(*rest[0], 0, None)).decode() if rest else None
+            return found, _encoded(Place(*rest[0], None)) if rest else None
     return found, None
+
+
+def _encoded(place: Place) -> str:
+    return msgspec.json.encode(place).decode()
 
 
 def all_types(space: Space) -> Exchange[dict[str, TypeCounts]]:

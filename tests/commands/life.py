@@ -49,7 +49,7 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
     await say(calls.prune(space, email, now_ms=engine.now))
     await say(calls.counts(space, types))
     for state in State:
-        await say(calls.page(space, email, state, newest_first=True, rank=0, after=None, most=3))
+        await say(calls.page(space, email, state, newest_first=True, after=None, most=3))
     told.append([job.status for job in await engine.fetch(*range(1, 10))])
     told.append(await engine.logs(1))
     told.append(await engine.happened())
@@ -59,8 +59,8 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
 def shown(answer: Any) -> Any:
     """Something that can be compared: records have no equality of their own."""
     match answer:
-        case calls.Slice(jobs, next_rank):
-            return [(job.id, job.status) for job in jobs], next_rank
+        case calls.Slice(jobs, more):
+            return [(job.id, job.status) for job in jobs], more
         case [Described(), *_]:
             return [(job.id, job.status) for job in answer]
         case _:

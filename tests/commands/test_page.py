@@ -7,21 +7,23 @@ from barq.protocol.calls import Slice
 from barq.states import State
 from tests.commands.engine import Engine
 
+Place = tuple[float, int] | None
+
 
 async def page(
-    engine: Engine, state: str, most: int, *, newest_first: bool = False, rank: int = 0, after: int | None = None
-) -> tuple[list[int], int | None]:
-    call = calls.page(engine.space, "email", State(state), newest_first=newest_first, rank=rank, after=after, most=most)
+    engine: Engine, state: str, most: int, *, newest_first: bool = False, after: Place = None
+) -> tuple[list[int], Place]:
+    """The ids of a page, and the place to go on from."""
+    call = calls.page(engine.space, "email", State(state), newest_first=newest_first, after=after, most=most)
     found: Slice = await engine.send(call)
-    return [job.id for job in found.jobs], found.next_rank
+    return [job.id for job in found.jobs], (found.jobs[-1].status.score, found.jobs[-1].id) if found.more else None
 
 
 async def walk(engine: Engine, state: str, most: int, *, newest_first: bool) -> list[list[int]]:
-    pages = []
-    ids, rank = await page(engine, state, most, newest_first=newest_first)
-    pages.append(ids)
-    while rank is not None:
-        ids, rank = await page(engine, state, most, newest_first=newest_first, rank=rank, after=ids[-1])
+    ids, place = await page(engine, state, most, newest_first=newest_first)
+    pages = [ids]
+    while place is not None:
+        ids, place = await page(engine, state, most, newest_first=newest_first, after=place)
         pages.append(ids)
     return pages
 
@@ -42,26 +44,31 @@ async def test_pages_are_the_line(engine: Engine, state: str, most: int) -> None
 
 async def test_a_page_goes_on_behind_its_last_job_when_others_leave(engine: Engine) -> None:
     await engine.enqueue(*["email"] * 6)
-    ids, rank = await page(engine, "waiting", 3)
-    assert rank is not None
+    _, place = await page(engine, "waiting", 3)
     await engine.act("remove", 1, 2)
-    assert await page(engine, "waiting", 3, rank=rank, after=ids[-1]) == ([4, 5, 6], None)
+    assert await page(engine, "waiting", 3, after=place) == ([4, 5, 6], None)
 
 
-async def test_a_page_goes_on_at_its_rank_when_its_last_job_has_left(engine: Engine) -> None:
-    await engine.enqueue(*["email"] * 6)
-    _, rank = await page(engine, "waiting", 3)
-    assert rank is not None
-    await engine.act("remove", 3)
-    assert await page(engine, "waiting", 3, rank=rank, after=3) == ([5, 6], None)
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("gone", [(3,), (1, 3), (3, 4), (1, 2, 3, 4, 5), (2, 3, 4, 6)])
+async def test_a_page_goes_on_at_its_place_when_its_last_job_has_left(
+    engine: Engine, gone: tuple[int, ...], newest_first: bool
+) -> None:
+    await engine.enqueue(*["email"] * 5)
+    ids, place = await page(engine, "waiting", 3, newest_first=newest_first)
+    assert place == (0, 3)
+    await engine.act("remove", *(job_id for job_id in gone if job_id <= 5))
+    expected = [job_id for job_id in (1, 2, 3, 4, 5) if job_id not in gone and job_id not in ids]
+    if newest_first:
+        expected.reverse()
+    assert (await page(engine, "waiting", 3, newest_first=newest_first, after=place))[0] == expected
 
 
 async def test_a_page_goes_on_behind_its_last_job_when_others_come(engine: Engine) -> None:
     await engine.enqueue(*["email"] * 3)
-    ids, rank = await page(engine, "waiting", 2, newest_first=True)
-    assert rank is not None
+    _, place = await page(engine, "waiting", 2, newest_first=True)
     await engine.enqueue("email", "email")
-    assert await page(engine, "waiting", 2, newest_first=True, rank=rank, after=ids[-1]) == ([1], None)
+    assert await page(engine, "waiting", 2, newest_first=True, after=place) == ([1], None)
 
 
 async def test_an_empty_line_is_an_empty_page(engine: Engine) -> None:

@@ -36,45 +36,47 @@ def listed(exchange: Any, replies: list[Any]) -> tuple[list[int], str | None, li
 
 def test_a_line_that_has_more_tells_where_to_go_on() -> None:
     exchange = walk(SPACE, ["email"], [State.WAITING], None, limit=2, newest_first=False)
-    ids, after, _ = listed(exchange, [Slice([job(1), job(2)], 2)])
+    ids, after, _ = listed(exchange, [Slice([job(1), job(2)], True)])
     assert ids == [1, 2]
     assert after is not None
-    assert parse(after) == Place("email", State.WAITING, 2, 2)
+    assert parse(after) == Place("email", State.WAITING, (0.0, 2))
 
 
 def test_a_line_that_ends_is_followed_by_the_next() -> None:
     exchange = walk(SPACE, ["a", "b"], [State.WAITING], None, limit=3, newest_first=False)
-    ids, after, sent = listed(exchange, [Slice([job(1)], None), Slice([job(2)], None)])
+    ids, after, sent = listed(exchange, [Slice([job(1)], False), Slice([job(2)], False)])
     assert (ids, after) == ([1, 2], None)
     assert [(args[0], args[-1]) for args in sent] == [(b"a", b"3"), (b"b", b"2")]
 
 
 def test_a_page_that_is_full_at_the_end_of_a_line_goes_on_with_the_next() -> None:
     exchange = walk(SPACE, ["a", "b"], [State.WAITING], None, limit=1, newest_first=False)
-    _, after, _ = listed(exchange, [Slice([job(1)], None)])
+    _, after, _ = listed(exchange, [Slice([job(1)], False)])
     assert after is not None
-    assert parse(after) == Place("b", State.WAITING, 0, None)
+    assert parse(after) == Place("b", State.WAITING, None)
 
 
 def test_a_page_that_is_full_at_the_end_of_the_last_line_is_the_last() -> None:
     exchange = walk(SPACE, ["a"], [State.WAITING], None, limit=1, newest_first=False)
-    assert listed(exchange, [Slice([job(1)], None)])[:2] == ([1], None)
+    assert listed(exchange, [Slice([job(1)], False)])[:2] == ([1], None)
 
 
 def test_the_next_page_begins_where_the_last_one_ended() -> None:
-    place = Place("b", State.FAILED, 5, 17)
+    place = Place("b", State.FAILED, (5.0, 17))
     exchange = walk(SPACE, ["a", "b"], [State.WAITING, State.FAILED], place, limit=9, newest_first=True)
-    _, _, sent = listed(exchange, [Slice([], None)])
-    assert sent == [(b"b", b"failed", b"desc", b"5", b"b17", b"9")]
+    _, _, sent = listed(exchange, [Slice([], False)])
+    assert sent == [(b"b", b"failed", b"desc", b"5.0", b"b17", b"9")]
 
 
 def test_a_place_of_another_listing_is_refused() -> None:
-    place = Place("b", State.FAILED, 5, 17)
+    place = Place("b", State.FAILED, (5.0, 17))
     with pytest.raises(InvalidValue, match="another type or state"):
         next(walk(SPACE, ["a"], [State.WAITING], place, limit=9, newest_first=True))
 
 
-@pytest.mark.parametrize("after", ["", "x", "[]", '["a","nowhere",0,null]', '["a","waiting","0",null]', "null", "5"])
+@pytest.mark.parametrize(
+    "after", ["", "x", "[]", '["a","nowhere",null]', '["a","waiting",["0",1]]', '["a","waiting",[0,0]]', "null", "5"]
+)
 def test_what_is_no_place_is_refused(after: str) -> None:
     with pytest.raises(InvalidValue, match="next"):
         parse(after)

@@ -31,7 +31,7 @@ async def test_a_loop_that_is_held_up_loses_no_lease(queue: barq.Queue, start: S
 async def test_who_stood_still_past_its_lease_is_refused_and_its_handler_cancelled(
     queue: barq.Queue, start: Start, gate: Path, tmp_path: Path
 ) -> None:
-    first = start(lease=0.6)
+    first = start(lease=1.5)
     job = await queue.enqueue("stubborn", str(gate))
     await running(queue, job)
     first.signal(signal.SIGSTOP)

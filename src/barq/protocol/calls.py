@@ -274,29 +274,27 @@ def _type_counts(reply: list[Any]) -> tuple[bytes, list[TypeCounts]]:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A slice of a line, and the rank to go on from (None at its end)."""
+    """A slice of a line, and whether there is more behind it."""
 
     jobs: list[Described]
-    next_rank: int | None
+    more: bool
 
 
 def page(
-    space: Space, type: str, state: State, *, newest_first: bool, rank: int, after: int | None, most: int
+    space: Space, type: str, state: State, *, newest_first: bool, after: tuple[float, int] | None, most: int
 ) -> Call[Slice]:
-    """A slice of one type's jobs in one state, from `rank` on, or behind the job `after` where that is still there."""
+    """A slice of one type's jobs in one state, behind the (score, id) `after`."""
+    score, last = after if after is not None else (0.0, None)
     args = (
         type.encode(),
         state.encode(),
         b"desc" if newest_first else b"asc",
-        b"%d" % rank,
-        member(after) if after is not None else b"",
+        repr(score).encode(),
+        member(last) if last is not None else b"",
         b"%d" % most,
     )
     return Call(
-        script("page"),
-        space.prefix,
-        args,
-        lambda reply: Slice(decode_described(reply[1:]), int(reply[0]) if reply[0] else None),
+        script("page"), space.prefix, args, lambda reply: Slice(decode_described(reply[1:]), more=bool(reply[0]))
     )
 
 

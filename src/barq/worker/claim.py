@@ -47,6 +47,7 @@ class Listener:
         self._woken = asyncio.Event()
         self._due_in_ms: int | None = None
         self._waiting = False
+        self._waits = 0
         self._stopping = False
         self._unblocking: asyncio.Task[None] | None = None
         self.found_nothing = False
@@ -81,6 +82,7 @@ class Listener:
         wait = calls.wait_for_work(self._space, types, seconds=seconds)
         self._slots.listen(types, most)
         self._waiting = True
+        self._waits += 1
         try:
             _, brought = await asyncio.gather(
                 self._ear.send(wait, may_block=seconds, timeout=None),
@@ -96,19 +98,19 @@ class Listener:
             self.nothing_to_claim(brought, room)
 
     async def unblock(self) -> None:
-        """End the wait at once; its claim is answered then."""
-        if not self._waiting or not self._ear.connected:
-            return
-        try:
-            client_id = await self._ear.client_id()
-            await self._store.send(calls.unblock(self._space, client_id), timeout=2.0)
-        except BarqError as error:  # the wait ends by itself within its bound
-            log.debug("could not end the wait: %s", error)
+        """End the wait that goes on now; its claim is answered then."""
+        this_one = self._waits
+        while self._waiting and self._waits == this_one and self._ear.connected:
+            try:
+                client_id = await self._ear.client_id()
+                await self._store.send(calls.unblock(self._space, client_id), timeout=2.0)
+            except BarqError as error:  # the wait ends by itself within its bound
+                log.debug("could not end the wait: %s", error)
+                return
+            await asyncio.sleep(_AGAIN_SECONDS)  # it may reach the server only after the word that ends it
 
     async def stop(self) -> None:
         """Wait no more. A claim on its way still brings what it brings."""
         self._stopping = True
         self._woken.set()
-        while self._waiting and self._ear.connected:  # a wait may reach the server only after the word that ends it
-            await self.unblock()
-            await asyncio.sleep(_AGAIN_SECONDS)
+        await self.unblock()

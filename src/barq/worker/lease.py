@@ -1,6 +1,8 @@
 """Lease: heartbeats for what this worker holds, from a thread of their own, so that a blocked loop loses nothing."""
 
 import asyncio
+import contextlib
+import functools
 import logging
 import threading
 import time
@@ -41,6 +43,7 @@ class Heartbeat:
         self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
+        self._cancel: Callable[[], object] | None = None
         self._thread = threading.Thread(target=self._main, name="barq heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -48,12 +51,19 @@ class Heartbeat:
 
     async def stop(self) -> None:
         self._stop.set()
+        if self._cancel is not None:
+            with contextlib.suppress(RuntimeError):  # its loop has ended
+                self._cancel()  # it may be waiting for the server
         await asyncio.to_thread(self._thread.join, 5)
 
     def _main(self) -> None:
-        asyncio.run(self._beat())
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(self._beat())
 
     async def _beat(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._cancel = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
         store = Store(self._target, self._clock, timeout=max(self._seconds, self._lease_ms / 3000))
         try:
             while not self._stop.is_set():

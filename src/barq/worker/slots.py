@@ -30,15 +30,25 @@ class Slots:
         self._free_threads = threads
         self._listened: Collection[str] = ()
         self._kept = 0
+        self._rotation = 0
 
     def open(self) -> Room:
-        """The types that have room and that nobody waits for already, and how much room."""
+        """The types that have room and that nobody waits for already, and how much room.
+
+        Types with plain handlers share the free threads out, the first in another order each time.
+        """
+        lanes = [lane for lane in self.lanes.values() if lane.type not in self._listened]
+        self._rotation += 1
+        first = self._rotation % len(lanes) if lanes else 0
+        threads = self._free_threads
+        share = max(1, threads // max(1, sum(not lane.is_async for lane in lanes)))
         room = []
-        for lane in self.lanes.values():
+        for lane in lanes[first:] + lanes[:first]:
             most = self.free if lane.free is None else min(self.free, lane.free)
             if not lane.is_async:
-                most = min(most, self._free_threads)
-            if most > 0 and lane.type not in self._listened:
+                most = min(most, share, threads)
+                threads -= max(0, most)
+            if most > 0:
                 room.append((lane.type, most))
         return room
 
@@ -79,5 +89,5 @@ class Slots:
             if lane.free is not None:
                 lane.free += sign * min(most, most_of_type)
             if not lane.is_async:
-                plain = max(plain, min(most, most_of_type))
-        self._free_threads += sign * plain
+                plain += most_of_type
+        self._free_threads += sign * min(plain, most)

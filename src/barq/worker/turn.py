@@ -67,7 +67,6 @@ class Turns:
         self._claiming = True
         self._chores_at = 0.0
         self._to_prune = _PRUNE_EVERY
-        self._rotation = 0
         self._landed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -103,7 +102,7 @@ class Turns:
 
     def claim(self, room: Room, most: int, *, chores: bool = True) -> calls.Call[Claim]:
         """A claim alone; one that follows a wait for work does the chores."""
-        return calls.claim(self._space, self._rotated(room), **self._terms(most, chores=chores))
+        return calls.claim(self._space, room, **self._terms(most, chores=chores))
 
     @property
     def most_per_claim(self) -> int:
@@ -183,9 +182,7 @@ class Turns:
             self._chores_at = now + _CHORES_SECONDS
         if not settlements:
             return [], await self._store.send(self.claim(room, most, chores=chores), timeout=None)
-        call = calls.turn(
-            self._space, settlements, self._rotated(room), prunes=prunes, **self._terms(most, chores=chores)
-        )
+        call = calls.turn(self._space, settlements, room, prunes=prunes, **self._terms(most, chores=chores))
         return await self._store.send(call, timeout=None)
 
     def _terms(self, most: int, *, chores: bool) -> dict[str, Any]:
@@ -198,11 +195,6 @@ class Turns:
             "most": most,
             "chores": chores,
         }
-
-    def _rotated(self, room: Room) -> Room:
-        """No type is always first."""
-        self._rotation = (self._rotation + 1) % len(room)
-        return room[self._rotation :] + room[: self._rotation]
 
 
 def _report(attempts: list[Attempt], stale: set[bytes]) -> None:

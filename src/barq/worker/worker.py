@@ -280,7 +280,8 @@ class Worker:
         await self._hand_back([attempt for attempt in self._held.values() if not attempt.ended])
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
-                await self._turns.drain()
+                if self._held or self._store.connected:  # a claim alone is not worth waiting for the server
+                    await self._turns.drain()
                 if self._store.connected:
                     await self._upkeep.leave()
         except Exception as error:

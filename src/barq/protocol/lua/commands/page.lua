@@ -1,31 +1,49 @@
 -- page: a slice of one type's jobs in one state, in the order of the line or against it.
--- args: type state order rank after most
--- after: the last id of the page before ('' = none); where it left the line meanwhile, `rank` is the place to go on
--- returns: {rank to go on from or false, (id, state, score, record, run, end, note)*}
+-- args: type state order score after most
+-- score, after: of the last job of the page before ('' = from the beginning); it may have left the line meanwhile
+-- returns: {1 when there is more, else 0, (id, state, score, record, run, end, note)*}
 -- flags: no-writes
 -- uses: lines look
 local key = line(type, state)
 local backwards = order == 'desc'
 most = tonumber(most)
-rank = tonumber(rank)
+
+-- how many stand before the place, in the order of the line; found by halving, as the job of the place may be gone
+local function before(place_score, place_id)
+  local low, high = 0, call('ZCARD', key)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local at = call('ZRANGE', key, middle, middle, 'WITHSCORES')
+    local at_score = tonumber(at[2])
+    if at_score < place_score or (at_score == place_score and at[1] < place_id) then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+local rank = 0
 if after ~= '' then
   local stands = call(backwards and 'ZREVRANK' or 'ZRANK', key, after)
-  if stands then rank = stands + 1 end
+  if stands then
+    rank = stands + 1
+  elseif backwards then
+    rank = call('ZCARD', key) - before(tonumber(score), after)
+  else
+    rank = before(tonumber(score), after)
+  end
 end
 -- one more than asked tells whether there is more, one more for the long member that is no job
 local found = call(backwards and 'ZREVRANGE' or 'ZRANGE', key, rank, rank + most + 1, 'WITHSCORES')
-local answer, told, passed = {false}, 0, 0
+local answer, told = {0}, 0
 for i = 1, #found, 2 do
-  local id, score = found[i], found[i + 1]
+  local id = found[i]
   local record = call('HGET', prefix .. 'job', id)
   if record and told == most then
-    answer[1] = whole(rank + passed)
+    answer[1] = 1
     break
   end
   if record then
-    describe(answer, id, state, score, record)
+    describe(answer, id, state, found[i + 1], record)
     told = told + 1
   end
-  passed = passed + 1
 end
 return answer
