@@ -39,20 +39,22 @@ def possible(name: str) -> set[Move]:
     """The moves that the text can make: those with both states written down, those behind a look at EVENT, and prunes."""
     text = text_of(name)
     moves: set[Move] = set()
-    for source, target in re.findall(r"\benter\(\w+, (\w+), (\w+)", text):
-        if source != "state":
+    for source, target in re.findall(r"\b(?:enter|move)\((?!type, from)\w+, (\w+), (\w+)", text):
+        if (source, target) == ("ACTIVE", "state"):  # in settling's `over`, which says for which states
+            moves |= {(state(source), state(goal)) for goal in re.findall(r"\bover\(\w+, ([A-Z]+),", text)}
+        elif source != "state":
             moves.add((state(source), state(target)))
-        elif guard := re.search(rf"state ~= ([A-Z]+)\b.*?enter\(\w+, state, {target}", text, re.DOTALL):
+        elif guard := re.search(rf"state ~= ([A-Z]+)\b.*?move\(\w+, state, {target}", text, re.DOTALL):
             moves.add((state(guard[1]), state(target)))
         else:
             asked = re.search(rf"EVENT\[state \.\. '>' \.\. {target}\](?: ~= '(\w+)')?", text)
-            assert asked is not None, f"{name}: enter from an unknown state"
+            assert asked is not None, f"{name}: move from an unknown state"
             moves |= {
                 (origin, goal)
                 for (origin, goal), event in EVENTS.items()
                 if goal == state(target) and origin is not None and asked[1] in (None, event)
             }
-    return moves | {(state(source), None) for source in re.findall(r"\bprune\(\w+, ([A-Z]+),", text)}
+    return moves | {(state(source), None) for source in re.findall(r"\b(?:prune|over)\(\w+, ([A-Z]+),", text)}
 
 
 @pytest.mark.parametrize("name", command_names())

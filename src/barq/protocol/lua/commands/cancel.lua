@@ -17,10 +17,9 @@ for i, id in each() do
     answer[i] = state
   else
     local run = call('HGET', prefix .. 'run', id)
-    call('ZREM', line(type, state), id)
     call('HDEL', prefix .. 'run', id)
     call('HSET', prefix .. 'end', id, whole(t) .. ' ' .. (run or '0 0 0') .. '\n')
-    enter(type, state, CANCELLED, {id}, {whole(t), id})
+    move(type, state, CANCELLED, {id}, {whole(t), id})
     answer[i] = ''
   end
 end

@@ -8,7 +8,7 @@ local key = line(type, state)
 local backwards = order == 'desc'
 most = tonumber(most)
 
--- how many stand before the place, in the order of the line; found by halving, as the job of the place may be gone
+-- how many stand before the place, in the order of the line; found by halving, as the job of the place may have moved
 local function before(place_score, place_id)
   local low, high = 0, call('ZCARD', key)
   while low < high do
@@ -22,13 +22,11 @@ end
 
 local rank = 0
 if after ~= '' then
-  local stands = call(backwards and 'ZREVRANK' or 'ZRANK', key, after)
-  if stands then
-    rank = stands + 1
-  elseif backwards then
-    rank = call('ZCARD', key) - before(tonumber(score), after)
-  else
-    rank = before(tonumber(score), after)
+  rank = before(tonumber(score), after)
+  if backwards then
+    rank = call('ZCARD', key) - rank
+  elseif call('ZRANGE', key, rank, rank)[1] == after then
+    rank = rank + 1
   end
 end
 -- one more than asked tells whether there is more, one more for the long member that is no job

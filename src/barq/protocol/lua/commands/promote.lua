@@ -16,8 +16,7 @@ for i, id in each() do
   elseif state ~= DELAYED then
     answer[i] = state
   else
-    call('ZREM', line(type, state), id)
-    enter(type, state, WAITING, {id}, {priority, id})
+    move(type, state, WAITING, {id}, {priority, id})
     wake(type)
     answer[i] = ''
   end

@@ -16,8 +16,7 @@ for i, id in each() do
   elseif EVENT[state .. '>' .. NONE] ~= 'remove' then
     answer[i] = state
   else
-    call('ZREM', line(type, state), id)
-    enter(type, state, NONE, {id})
+    move(type, state, NONE, {id})
     forget({id})
     answer[i] = ''
   end

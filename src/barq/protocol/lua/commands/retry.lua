@@ -18,10 +18,9 @@ for i, id in each() do
   else
     local ended = call('HGET', prefix .. 'end', id)
     local attempt = ended and string.match(ended, '^%d+ (%d+)') or '0'
-    call('ZREM', line(type, state), id)
     call('HSET', prefix .. 'run', id, attempt .. ' 0 0')
     call('HDEL', prefix .. 'note', id)
-    enter(type, state, WAITING, {id}, {priority, id})
+    move(type, state, WAITING, {id}, {priority, id})
     wake(type)
     answer[i] = ''
   end

@@ -19,6 +19,48 @@ local function held_by_nonce(types)
   return answer
 end
 
+-- under a lease, with a token: the attempt's number and the nonce of the claim
+local function hand_out(answer, type, ids, holder, lease_end)
+  local records = call('HMGET', prefix .. 'job', unpack(ids))
+  local before = call('HMGET', prefix .. 'run', unpack(ids))
+  local first_run = '1' .. holder .. '0 0'
+  local started, leases, run, n, out = {}, {}, {}, 0, #answer
+  for i, id in ipairs(ids) do
+    if records[i] then
+      local token = first_run
+      if before[i] then
+        local attempt, failures, rescues = between_attempts(before[i])
+        token = whole(attempt + 1) .. holder .. failures .. ' ' .. rescues
+      end
+      n = n + 1
+      started[n] = id
+      leases[2 * n - 1] = lease_end
+      leases[2 * n] = id
+      run[2 * n - 1] = id
+      run[2 * n] = token
+      answer[out + 1] = id
+      answer[out + 2] = token
+      answer[out + 3] = records[i]
+      out = out + 3
+    end
+  end
+  if n == 0 then return end
+  call('HSET', prefix .. 'run', unpack(run))
+  enter(type, WAITING, ACTIVE, started, leases)
+end
+
+-- in how many ms something of these types is due: a delayed job, or a lease that runs out
+local function next_due(types, t)
+  local due
+  for _, type in ipairs(types) do
+    local delayed = call('ZRANGE', line(type, DELAYED), 0, 0, 'WITHSCORES')[2]
+    local lease = call('ZRANGE', line(type, ACTIVE), 0, 0, 'WITHSCORES')[2]
+    if delayed then due = math.min(due or math.huge, tonumber(delayed)) end
+    if lease and lease ~= 'inf' then due = math.min(due or math.huge, tonumber(lease) + 1) end
+  end
+  return due and math.max(0, due - t) or false
+end
+
 local function claim_jobs(t)
   local types, wanted = {}, {}
   for i, type, most_of_type in each_type() do
@@ -47,67 +89,31 @@ local function claim_jobs(t)
   -- every type gets an equal share first, then what others left
   local left = tonumber(most)
   local share = math.max(1, math.ceil(left / #types))
-  local ids, of_type, got = {}, {}, {}
+  local popped_of = {}
   for round = 1, 2 do
     for i, type in ipairs(types) do
       local n = math.min(wanted[i], left, round == 1 and share or left)
       if open[i] and n > 0 then
         local popped = call('ZPOPMIN', line(type, WAITING), n)
+        local ids = popped_of[i] or {}
+        local had = #ids
+        for k = 1, #popped, 2 do ids[had + (k + 1) / 2] = popped[k] end
+        popped_of[i] = ids
         if #popped < 2 * n then wanted[i] = 0 else wanted[i] = wanted[i] - n end
         left = left - #popped / 2
-        for k = 1, #popped, 2 do
-          ids[#ids + 1] = popped[k]
-          of_type[#of_type + 1] = i
-        end
       end
     end
     if left == 0 or #types == 1 then break end
   end
 
-  if #ids == 0 then
-    local due
-    for _, type in ipairs(types) do
-      local delayed = call('ZRANGE', line(type, DELAYED), 0, 0, 'WITHSCORES')[2]
-      local lease = call('ZRANGE', line(type, ACTIVE), 0, 0, 'WITHSCORES')[2]
-      if delayed then due = math.min(due or math.huge, tonumber(delayed)) end
-      if lease and lease ~= 'inf' then due = math.min(due or math.huge, tonumber(lease) + 1) end
-    end
-    return {due and math.max(0, due - t) or false}
-  end
-
-  local records = call('HMGET', prefix .. 'job', unpack(ids))
-  local before = call('HMGET', prefix .. 'run', unpack(ids))
-  local answer, run, n = {false}, {}, 0
-  local leases, started = {}, {}
-  for i = 1, #types do leases[i], started[i] = {}, {} end
+  local answer = {false}
   local holder = ' ' .. nonce .. ' ' .. worker .. ' ' .. whole(t) .. ' '
-  local first_run = '1' .. holder .. '0 0'
   local lease_end = whole(t + lease_ms)
-  for i = 1, #ids do
-    local id, record = ids[i], records[i]
-    if record then
-      local token = first_run
-      if before[i] then
-        local attempt, failures, rescues = between_attempts(before[i])
-        token = whole(attempt + 1) .. holder .. failures .. ' ' .. rescues
-      end
-      local scored, of = leases[of_type[i]], started[of_type[i]]
-      local k = #of + 1
-      of[k] = id
-      scored[2 * k - 1] = lease_end
-      scored[2 * k] = id
-      n = n + 1
-      run[2 * n - 1] = id
-      run[2 * n] = token
-      answer[3 * n - 1] = id
-      answer[3 * n] = token
-      answer[3 * n + 1] = record
-    end
-  end
-  if n > 0 then call('HSET', prefix .. 'run', unpack(run)) end
   for i, type in ipairs(types) do
-    if #started[i] > 0 then enter(type, WAITING, ACTIVE, started[i], leases[i]) end
+    local ids = popped_of[i]
+    if ids and #ids > 0 then hand_out(answer, type, ids, holder, lease_end) end
     if chores == '1' and open[i] and call('EXISTS', line(type, WAITING)) == 1 then wake(type) end
   end
+  if #answer == 1 then answer[1] = next_due(types, t) end
   return answer
 end

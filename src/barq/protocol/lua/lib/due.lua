@@ -35,7 +35,7 @@ local function rescue_lost(type, now, poison)
       poisoned[#poisoned + 1] = id
       errors[#errors + 1] = error_text
       ended[#ended + 1] = id
-      ended[#ended + 1] = whole(now) .. ' ' .. runs[i] .. '\n' .. error_text
+      ended[#ended + 1] = whole(now) .. ' ' .. (runs[i] or '0 0 0') .. '\n' .. error_text
       failed[#failed + 1] = whole(now)
       failed[#failed + 1] = id
     else

@@ -9,12 +9,18 @@ local function tell(event, type, ids, details)
   moved = moved + #ids
 end
 
--- ids enter a line: the only way into a state. scores_and_ids is what ZADD takes.
+-- ids that are in no line enter one: the only way into a state. scores_and_ids is what ZADD takes.
 local function enter(type, from, to, ids, scores_and_ids, details)
   local event = EVENT[from .. '>' .. to]
   if not event then error('no such move: ' .. from .. '>' .. to) end
   if to ~= NONE then call('ZADD', line(type, to), unpack(scores_and_ids)) end
   tell(event, type, ids, details)
+end
+
+-- ids go from one line to another, or out of all
+local function move(type, from, to, ids, scores_and_ids, details)
+  call('ZREM', line(type, from), unpack(ids))
+  enter(type, from, to, ids, scores_and_ids, details)
 end
 
 local INBOX_KEEPS = 10000
