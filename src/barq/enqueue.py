@@ -7,12 +7,11 @@ from typing import Any, Final, TypedDict
 from barq.backoff import Backoff
 from barq.batch import Batcher
 from barq.clock import Clock
-from barq.codec import Codec
-from barq.errors import InvalidPayload, InvalidType
-from barq.options import PLAIN, Delay, JobOptions, Priority, due, encode_options, job_options, priority_number, text
+from barq.errors import InvalidType
+from barq.options import Delay, Priority, due, encode_options, job_options, priority_number, text, type_name
 from barq.protocol import calls
-from barq.protocol.calls import MOST_PER_CALL, NewJob, Space
-from barq.record import encode_record
+from barq.protocol.calls import MOST_PER_CALL, NewJob, Space, new_job
+from barq.record import record_head
 from barq.store.store import Store
 
 MOST_WAITING: Final = 20_000
@@ -46,46 +45,49 @@ _NAMES: Final = EnqueueOptions.__annotations__.keys()
 _PLACING: Final = ("priority", "delay", "token")
 
 
-class Draft:
-    """A checked and encoded job that is not in the server yet."""
+class Terms:
+    """What is asked of a job but its data, checked and encoded. Shared by all jobs of which the same is asked."""
 
-    __slots__ = ("due", "job_options", "payload", "priority", "token", "type")
+    __slots__ = ("_head", "_priority", "_type", "due", "job_options", "priority", "token", "type")
 
-    def __init__(
-        self, type: str, data: Any, options: Mapping[str, Any], *, codec: Codec, max_payload: int, checked_type: bool
-    ) -> None:
-        from barq.options import type_name
-
-        self.type = type if checked_type else type_name(type)
-        self.payload = codec.encode(data)
-        if len(self.payload) > max_payload:
-            raise InvalidPayload(
-                f"data of a job must have at most {max_payload} bytes, got {len(self.payload)}: "
-                "store it elsewhere and send its key, or give the queue a larger max_payload"
-            )
-        self.priority = 0
-        self.due = b""
-        self.token: str | None = None
-        self.job_options: JobOptions = PLAIN
-        if options:
-            self._apply(options)
-
-    def _apply(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, type: str, options: Mapping[str, Any]) -> None:
         if unknown := options.keys() - _NAMES:
             raise InvalidType(
                 f"a job has no option {', '.join(sorted(map(repr, unknown)))}; options are {', '.join(_NAMES)}"
             )
+        self.type = type_name(type)
         self.priority = priority_number(options.get("priority", 0))
         self.due = due(options.get("delay"))
         token = options.get("token")
         self.token = None if token is None else text("token", token, longest=_LONGEST_TOKEN)
         self.job_options = job_options(**{name: value for name, value in options.items() if name not in _PLACING})
+        self._type = self.type.encode()
+        self._priority = b"%d" % self.priority
+        self._head = record_head(priority=self.priority, type=self.type, options=encode_options(self.job_options))
+
+    def new_job(self, payload: bytes, *, watch: bool = False) -> NewJob:
+        return new_job(self._type, self._priority, self.due, self._head + payload, self.token, watch)
+
+
+class Draft:
+    """A job that is not in the server yet."""
+
+    __slots__ = ("payload", "terms")
+
+    def __init__(self, terms: Terms, payload: bytes) -> None:
+        self.terms = terms
+        self.payload = payload
+
+    @property
+    def type(self) -> str:
+        return self.terms.type
+
+    @property
+    def priority(self) -> int:
+        return self.terms.priority
 
     def new_job(self, *, watch: bool = False) -> NewJob:
-        record = encode_record(
-            priority=self.priority, type=self.type, options=encode_options(self.job_options), payload=self.payload
-        )
-        return NewJob(self.type.encode(), b"%d" % self.priority, self.due, record, self.token, watch)
+        return self.terms.new_job(self.payload, watch=watch)
 
 
 class Enqueuer:

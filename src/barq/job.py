@@ -76,7 +76,6 @@ class Job(Generic[R]):
         status: Status | None = None,
         token: bytes | None = None,
         holder: Holder | None = None,
-        data: Any = _UNREAD,
     ) -> None:
         self.id = id
         self._queue = queue
@@ -84,7 +83,7 @@ class Job(Generic[R]):
         self._status = status
         self._token = token
         self._holder = holder
-        self._data = data
+        self._data: Any = _UNREAD
         self._note: Progress | None = None
         self._callbacks: list[tuple[str, Callback]] | None = None
         self._followed = False  # saved with callbacks, which hear every event from the first on
@@ -111,7 +110,7 @@ class Job(Generic[R]):
     @property
     def options(self) -> JobOptions:
         """attempts, backoff, timeout_ms, title, remove_on_complete."""
-        return self._record.job_options if isinstance(self._record, Draft) else self._record.options
+        return self._record.terms.job_options if isinstance(self._record, Draft) else self._record.options
 
     @property
     def attempts(self) -> int:
@@ -134,7 +133,7 @@ class Job(Generic[R]):
             return self._status.state
         if self._token is not None:
             return State.ACTIVE
-        return State.DELAYED if isinstance(self._record, Draft) and self._record.due else State.WAITING
+        return State.DELAYED if isinstance(self._record, Draft) and self._record.terms.due else State.WAITING
 
     @property
     def run(self) -> Run:

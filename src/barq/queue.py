@@ -13,7 +13,7 @@ from barq import listing
 from barq.backoff import Backoff, BackoffFunction
 from barq.clock import Clock
 from barq.codec import Codec, JsonCodec
-from barq.enqueue import Draft, EnqueueOptions
+from barq.enqueue import Draft, EnqueueOptions, Terms
 from barq.errors import InvalidPayload, InvalidType, InvalidValue, JobNotFound, WrongState
 from barq.events import Event, follow
 from barq.handlers import Handler, Handlers
@@ -43,6 +43,8 @@ from barq.test_mode import TestMode
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_MOST_TERMS_KEPT: Final = 10_000
 
 DEFAULT_URL: Final = "redis://127.0.0.1:6379"
 
@@ -104,7 +106,7 @@ class Queue:
         )
         self._timeout = None if timeout is None else seconds_to_ms("timeout", timeout, least_ms=1) / 1000
         self._max_payload = whole_number("max_payload", max_payload, least=1, most=512 * 1024 * 1024 - 1024)
-        self._types: set[str] = set()
+        self._plain_terms: dict[str, Terms] = {}
         if client is not None:
             self.target: Target = target_of_client(client)
         else:
@@ -136,7 +138,7 @@ class Queue:
         InvalidPayload before anything is sent, ServerUnreachable (a repeat with the same `token` is safe) or QueueFull.
         """
         draft = self._draft(type, data, options)
-        job: Job[Any] = Job(self, 0, draft, data=data)
+        job: Job[Any] = Job(self, 0, draft)
         job.id = self.test_mode.record(job) if self.test_mode.entered else await self._send(draft)
         return job
 
@@ -149,26 +151,44 @@ class Queue:
             raise InvalidType(f"data must be a list with the data of each job, got {data!r:.80}")
         if options.get("token") is not None:
             raise InvalidValue("one token can't name many jobs: enqueue them one by one, each with its own")
-        made: list[Job[Any]] = [Job(self, 0, self._draft(type, item, options), data=item) for item in data]
+        terms = self._terms(type, options)
+        drafts = [Draft(terms, self._encode(item)) for item in data]
+        made: list[Job[Any]] = [Job(self, 0, draft) for draft in drafts]
         if self.test_mode.entered:
             for job in made:
                 job.id = self.test_mode.record(job)
             return made
-        ids = await self._here().enqueuer.many([job._record.new_job() for job in made])  # type: ignore[union-attr]
+        ids = await self._here().enqueuer.many([draft.new_job() for draft in drafts])
         for job, id in zip(made, ids, strict=True):
             job.id = id
         return made
 
     def create(self, type: str, data: Any = None, **options: Unpack[EnqueueOptions]) -> Job[Any]:
         """Make a job without storing it yet: add callbacks with `job.on`, then `await job.save()`."""
-        return Job(self, 0, self._draft(type, data, options), data=data)
+        return Job(self, 0, self._draft(type, data, options))
 
     def _draft(self, type: str, data: Any, options: EnqueueOptions) -> Draft:
-        known = isinstance(type, str) and type in self._types
-        draft = Draft(type, data, options, codec=self.codec, max_payload=self._max_payload, checked_type=known)
-        if not known and len(self._types) < 10_000:
-            self._types.add(type)
-        return draft
+        return Draft(self._terms(type, options), self._encode(data))
+
+    def _terms(self, type: str, options: EnqueueOptions) -> Terms:
+        """What is asked; where that is nothing but a type, it is worked out once."""
+        if options:
+            return Terms(type, options)
+        terms = self._plain_terms.get(type) if isinstance(type, str) else None
+        if terms is None:
+            terms = Terms(type, options)
+            if len(self._plain_terms) < _MOST_TERMS_KEPT:
+                self._plain_terms[type] = terms
+        return terms
+
+    def _encode(self, data: Any) -> bytes:
+        payload = self.codec.encode(data)
+        if len(payload) > self._max_payload:
+            raise InvalidPayload(
+                f"data of a job must have at most {self._max_payload} bytes, got {len(payload)}: "
+                "store it elsewhere and send its key, or give the queue a larger max_payload"
+            )
+        return payload
 
     def encode_result(self, value: Any) -> bytes:
         """What a handler returned, as it is stored. Raises InvalidPayload."""

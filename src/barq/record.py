@@ -20,9 +20,9 @@ def number(member_of_line: bytes) -> int:
     return int(member_of_line[1:])
 
 
-def encode_record(*, priority: int, type: str, options: bytes, payload: bytes) -> bytes:
-    """What the enqueue script stores behind the time of creation."""
-    return b"%d\t%b\t%b\n%b" % (priority, type.encode(), options, payload)
+def record_head(*, priority: int, type: str, options: bytes) -> bytes:
+    """What stands in a record between the time of creation, which the enqueue script puts in front, and the payload."""
+    return b"%d\t%b\t%b\n" % (priority, type.encode(), options)
 
 
 class Record:

@@ -6,8 +6,8 @@ from typing import Any
 
 import barq
 from barq.protocol import calls
-from barq.protocol.calls import Call, Claim, Happened, Holding, NewJob, Settlement, Space, Word
-from barq.record import Described, encode_record, member, number
+from barq.protocol.calls import Call, Claim, Happened, Holding, NewJob, Settlement, Space, Word, new_job
+from barq.record import Described, member, number, record_head
 from barq.states import State
 from barq.store.store import Store
 
@@ -44,8 +44,8 @@ def new(
     watch: bool = False,
 ) -> NewJob:
     """A job as an enqueue sends it. `due` as the script takes it: b"+MS" in so many ms, b"MS" at that time."""
-    record = encode_record(priority=priority, type=type, options=b"", payload=payload)
-    return NewJob(type.encode(), b"%d" % priority, due, record, token, watch)
+    record = record_head(priority=priority, type=type, options=b"") + payload
+    return new_job(type.encode(), b"%d" % priority, due, record, token, watch)
 
 
 def ending(held: Held, kind: str, body: bytes = b"", *, retry_ms: int | None = None) -> Settlement:

@@ -60,7 +60,11 @@ class Program:
 
     def complains(self) -> Self:
         """Wait until it has said on stderr that the server is away."""
-        wait_until(lambda: any("not connected" in line for line in self.errors), f"{self.file} misses the server")
+        wait_until(
+            lambda: any("not connected" in line for line in self.errors) or self.process.poll() is not None,
+            f"{self.file} misses the server",
+        )
+        assert self.process.poll() is None, self.errors
         return self
 
     def ends(self, *, seconds: float = 30) -> list[str]:
@@ -72,7 +76,9 @@ class Program:
         """Press Ctrl-C; returns the exit code as a shell sees it. It ends promptly and says nothing of it."""
         self.process.send_signal(signal.SIGINT)
         code = self._finish(4)
-        assert not [line for line in self.errors if "Traceback" in line or "Interrupt" in line], self.errors
+        said = "\n".join(self.errors)
+        assert "Traceback" not in said, said
+        assert "Interrupt" not in said, said
         return 128 - code if code < 0 else code
 
     def _finish(self, seconds: float) -> int:

@@ -26,8 +26,8 @@ from hypothesis.stateful import (
 from barq.options import Retention
 from barq.outcome import decode_error
 from barq.protocol import calls
-from barq.protocol.calls import Call, NewJob, Space
-from barq.record import encode_record, member, number
+from barq.protocol.calls import Call, NewJob, Space, new_job
+from barq.record import member, number, record_head
 from barq.states import State
 from tests.model.driver import Driver, Kept
 from tests.model.model import Claimed, Ended, Model, New, Said
@@ -329,9 +329,9 @@ class Scripts(RuleBasedStateMachine):
 
 
 def _encoded(new: New) -> NewJob:
-    record = encode_record(priority=new.priority, type=new.type, options=b"", payload=b"{}")
+    record = record_head(priority=new.priority, type=new.type, options=b"") + b"{}"
     due = b"" if new.due_ms is None else b"+%d" % new.due_ms
-    return NewJob(new.type.encode(), b"%d" % new.priority, due, record, new.token)
+    return new_job(new.type.encode(), b"%d" % new.priority, due, record, new.token)
 
 
 def _settlement(one: Ended) -> calls.Settlement:

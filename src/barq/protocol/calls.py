@@ -58,16 +58,17 @@ class Space:
 # ---- enqueue
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """One job of an enqueue, encoded. `watch` has its events put into the caller's inbox from the first on."""
+NewJob = tuple[bytes, bytes, bytes, bytes, bytes]
+"""(type, priority, due, record, extra) as the enqueue script takes it."""
 
-    type: bytes
-    priority: bytes
-    due: bytes
-    record: bytes
-    token: str | None = None
-    watch: bool = False
+
+def new_job(
+    type: bytes, priority: bytes, due: bytes, record: bytes, token: str | None = None, watch: bool = False
+) -> NewJob:
+    """One job of an enqueue. `watch` has its events put into the caller's inbox from the first on."""
+    if token is not None:
+        return type, priority, due, record, (b"w" if watch else b"-") + token.encode()
+    return type, priority, due, record, b"w" if watch else b""
 
 
 def enqueue(
@@ -83,12 +84,7 @@ def enqueue(
     """Store jobs; returns their ids in order. `producer` and `batch` name the call, so that a repeat stores nothing."""
     args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, producer, b"%d" % batch, inbox, b"%d" % watch_ms]
     for job in jobs:
-        extra = b""
-        if job.token is not None:
-            extra = (b"w" if job.watch else b"-") + job.token.encode()
-        elif job.watch:
-            extra = b"w"
-        args += (job.type, job.priority, job.due, job.record, extra)
+        args += job
     count = len(jobs)
 
     def ids(reply: list[int]) -> list[int]:

@@ -68,8 +68,11 @@ class Store:
                 if link is None or link.lost:
                     link = await self._connected(deadline, bound)
                 sent = True
-                async with asyncio.timeout_at(deadline):
+                if deadline is None:
                     reply = await self._run(link, call, may_block)
+                else:
+                    async with asyncio.timeout_at(deadline):
+                        reply = await self._run(link, call, may_block)
             except (LinkLost, TimeoutError) as error:
                 trouble: Exception = error
             except BarqError:
