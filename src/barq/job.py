@@ -209,7 +209,8 @@ class Job(Generic[R]):
 
         Arguments are: progress (percent, data); log (text); failed and failed attempt (error); complete (result);
         enqueue, promotion, start, requeue, retry, cancel and remove none. It may be an async function. On a job that
-        is enqueued already, events before this call are not told, but that it has ended is.
+        is enqueued already, events before this call are not told, but that it has ended is. After its ending nothing
+        more is told: that somebody retries or removes it then is in `queue.events()`.
         """
         if event not in EVENT_NAMES:
             raise InvalidValue(f"event must be one of {', '.join(EVENT_NAMES)}, got {event!r}")

@@ -133,6 +133,7 @@ class Store:
                 return self._link
             if self._connecting is None or self._connecting.done():
                 self._connecting = loop.create_task(self._connect(), name="barq connect")
+                self._connecting.add_done_callback(_seen)
             attempt = self._connecting
             left = None if deadline is None else max(0.0, deadline - loop.time())
             done, _ = await asyncio.wait([attempt], timeout=left)
@@ -198,6 +199,12 @@ def _command(script: Script, call: Call[Any], link: Link, *, whole: bool) -> tup
     if whole:
         return (b"EVAL", script.source if modern else script.plain_source, b"1", call.prefix, *call.args)
     return (b"EVALSHA", script.sha if modern else script.plain_sha, b"1", call.prefix, *call.args)
+
+
+def _seen(attempt: "asyncio.Task[Link]") -> None:
+    """Who waited for it may be gone; its error was logged already."""
+    if not attempt.cancelled():
+        attempt.exception()
 
 
 def _text(error: BaseException) -> str:

@@ -352,7 +352,8 @@ class Job(Generic[R]):
 
         Arguments are: progress (percent, data); log (text); failed and failed attempt (error); complete (result);
         enqueue, promotion, start, requeue, retry, cancel and remove none. It may be an async function. On a job that
-        is enqueued already, events before this call are not told, but that it has ended is.
+        is enqueued already, events before this call are not told, but that it has ended is. After its ending nothing
+        more is told: that somebody retries or removes it then is in `queue.events()`.
         """
         callback = portal.aside(callback)
         portal.call(portal.called(lambda: self.asyncio.on(event, callback)), self._loop)
