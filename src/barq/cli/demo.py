@@ -51,6 +51,7 @@ class Demo:
         self._stop = asyncio.Event()
         self._at_work = asyncio.Event()
         self._idle = asyncio.Event()
+        self._idle.set()
         self._folder = Path(tempfile.gettempdir())
         self._workers: list[asyncio.subprocess.Process] = []
         self._lines = True
