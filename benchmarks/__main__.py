@@ -42,9 +42,9 @@ def _shown(value: float) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each speed row is run; the median counts")
-    parser.add_argument("--asyncio", action="store_true", help="asyncio's own loop, also where uvloop is installed")
+    parser.add_argument("--uvloop", action="store_true", help="uvloop instead of asyncio's own loop")
     arguments = parser.parse_args()
-    run, loop = _loop(plain=arguments.asyncio)
+    run, loop = _loop(fast=arguments.uvloop)
     found: list[Row] = []
     with rig() as server:
         print("\n".join(machine(server.client)))
@@ -108,15 +108,12 @@ def _named(figures: dict[str, float]) -> dict[str, float]:
     return {{"rate": "per s"}.get(key, key): value for key, value in figures.items()}
 
 
-def _loop(*, plain: bool) -> tuple[Callable[[Any], Any], str]:
-    if not plain:
-        try:
-            import uvloop
+def _loop(*, fast: bool) -> tuple[Callable[[Any], Any], str]:
+    if not fast:
+        return asyncio.run, "asyncio"
+    import uvloop
 
-            return uvloop.run, f"uvloop {uvloop.__version__}"
-        except ImportError:
-            pass
-    return asyncio.run, "asyncio"
+    return uvloop.run, f"uvloop {uvloop.__version__}"
 
 
 if __name__ == "__main__":

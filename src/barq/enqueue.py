@@ -1,7 +1,8 @@
 """Enqueue: from what a caller asks to jobs in the server. The first step of the way; then comes worker/claim.py."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 from barq.backoff import Backoff
@@ -112,22 +113,20 @@ class Enqueuer:
         self._batcher.add((job, stored))
         return await stored
 
-    async def many(self, jobs: Sequence[NewJob]) -> list[int]:
-        """Store jobs in calls of MOST_PER_CALL, in order; returns their ids. All or, at an error, the first calls only."""
-        slices = [jobs[at : at + MOST_PER_CALL] for at in range(0, len(jobs), MOST_PER_CALL)]
-        ids: list[int] = []
-        flying: list[asyncio.Task[list[int]]] = []
+    async def many(self, drafts: Sequence[Draft]) -> AsyncIterator[list[int]]:
+        """Store jobs in calls of MOST_PER_CALL, in order; gives the ids of each call. At an error the first calls count."""
+        flying: deque[asyncio.Task[list[int]]] = deque()
         try:
-            for part in slices:
+            for at in range(0, len(drafts), MOST_PER_CALL):
+                part = [draft.new_job() for draft in drafts[at : at + MOST_PER_CALL]]
                 flying.append(self._loop.create_task(self._send(part)))
                 if len(flying) >= _MOST_BULK_CALLS:
-                    ids += await flying.pop(0)
+                    yield await flying.popleft()
             while flying:
-                ids += await flying.pop(0)
+                yield await flying.popleft()
         finally:
             for task in flying:
                 task.cancel()
-        return ids
 
     async def _commit(self, batch: list[tuple[NewJob, "asyncio.Future[int]"]]) -> None:
         waiting = [entry for entry in batch if not entry[1].done()]  # a caller may have been cancelled meanwhile

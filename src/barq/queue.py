@@ -153,14 +153,15 @@ class Queue:
             raise InvalidValue("one token can't name many jobs: enqueue them one by one, each with its own")
         terms = self._terms(type, options)
         drafts = [Draft(terms, self._encode(item)) for item in data]
-        made: list[Job[Any]] = [Job(self, 0, draft) for draft in drafts]
+        made: list[Job[Any]] = []
         if self.test_mode.entered:
-            for job in made:
-                job.id = self.test_mode.record(job)
+            for draft in drafts:
+                made.append(Job(self, 0, draft))
+                made[-1].id = self.test_mode.record(made[-1])
             return made
-        ids = await self._here().enqueuer.many([draft.new_job() for draft in drafts])
-        for job, id in zip(made, ids, strict=True):
-            job.id = id
+        async for ids in self._here().enqueuer.many(drafts):
+            at = len(made)
+            made += [Job(self, id, draft) for id, draft in zip(ids, drafts[at : at + len(ids)], strict=True)]
         return made
 
     def create(self, type: str, data: Any = None, **options: Unpack[EnqueueOptions]) -> Job[Any]:

@@ -44,7 +44,8 @@ async def test_who_stood_still_past_its_lease_is_refused_and_its_handler_cancell
     assert await job.result(20) == second.pid
     wait_until(lambda: b"no longer counts" in first.log.read_bytes(), "the first holder says so")
     read = await job.refresh()
-    assert (read.attempt, read.run.rescues) == (2, 1)
+    # the claim that stood behind the frozen worker's wait may have taken the job once more, into nobody's hands
+    assert (read.attempt, read.run.rescues) in ((2, 1), (3, 2))
     assert first.alive
 
 

@@ -20,6 +20,9 @@ from barq.worker.attempt import Attempt
 
 log = logging.getLogger("barq.worker")
 
+_NOTHING = Success(b"null")
+_FORGET_IT = Success(b"null", discard=True)
+
 MS_PER_YEAR = 366 * 86_400_000
 
 
@@ -94,7 +97,7 @@ class Runner:
     def _success(self, attempt: Attempt, value: Any) -> Success:
         discard = bool(attempt.record.options_text) and attempt.record.options.remove_on_complete
         if value is None:
-            return Success(b"null", discard)
+            return _FORGET_IT if discard else _NOTHING
         if attempt.lane.handler.arguments is not None:
             value = msgspec.to_builtins(value, enc_hook=_to_builtins)
         return Success(self._queue.encode_result(value), discard)

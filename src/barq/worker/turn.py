@@ -134,8 +134,9 @@ class Turns:
             if batch:
                 await self._words.landed()  # what an attempt said comes before how it ended
             stale, brought = await self._send([settlement(*one) for one in batch], room, most)
-        except BarqError as error:
-            log.error("%s; %d jobs are to be settled; trying again", error, len(batch))
+        except Exception as error:
+            unforeseen = not isinstance(error, BarqError)
+            log.error("%s; %d jobs are to be settled; trying again", error, len(batch), exc_info=unforeseen)
             batch = self._put_off(batch)
             await asyncio.sleep(_TROUBLE_SECONDS)
         finally:
