@@ -20,7 +20,7 @@ from tests.support import Server, free_port, wait_until
         (["enqueue", "email", "{x"], "'{x' is not JSON"),
         (["enqueue", "email", "hello"], "'hello' is not JSON"),
         (["enqueue", "email", "--priority", "urgent"], "priority must be one of low, normal"),
-        (["enqueue", "email", "--attempts", "0"], "attempts must be from 1"),
+        (["enqueue", "email", "--attempts", "0"], "0 is not in the range"),
         (["enqueue", "email", "--attempts", "many"], "'many' is not a valid integer"),
         (["enqueue", "email", "--delay", "nan"], "delay must be"),
         (["enqueue", "email", "--timeout", "5"], "--timeout is how long to --wait"),
@@ -28,7 +28,7 @@ from tests.support import Server, free_port, wait_until
         (["enqueue"], "Missing argument 'TYPE'"),
         (["enqueue", "email", "--frob"], "No such option"),
         (["enqueue", "email", "9007199254740993"], "2^53"),
-        (["ls", "frobbing"], "state must be one of waiting"),
+        (["ls", "frobbing"], "'frobbing' is not one of 'waiting'"),
         (["ls", "--limit", "0"], "limit must be from 1 to 1000"),
         (["ls", "--after", "x"], "after must be the `next` of a page"),
         (["show", "x"], "'x' is not a valid integer"),
@@ -51,11 +51,13 @@ def test_wrong_input_is_exit_2(cli: Cli, words: list[str], complaint: str) -> No
 
 def test_without_json_nothing_is_on_stdout(cli: Cli) -> None:
     assert cli("enqueue", "email", "{x").out == ""
-    done = cli("ls", "frobbing")
-    assert (done.out, done.complaint) == (
-        "",
-        "state must be one of waiting, delayed, active, completed, failed, cancelled, blocked, got 'frobbing'",
-    )
+    done = cli("ls", "--limit", "0")
+    assert (done.out, done.complaint) == ("", "limit must be from 1 to 1000, got 0")
+
+
+def test_wrong_input_is_told_before_the_server_is_asked(cli: Cli) -> None:
+    for arguments in (["enqueue", "email", "{x"], ["enqueue", "email", "--priority", "urgent"], ["ls", "frobbing"]):
+        assert cli(*arguments, "--url", "redis://127.0.0.1:1").code == 2
 
 
 def test_malformed_json_on_stdin_is_exit_2(cli: Cli) -> None:

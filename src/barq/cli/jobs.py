@@ -10,7 +10,8 @@ import barq
 from barq.cli import exits
 from barq.cli.common import done, emit, job_command
 from barq.cli.describe import job_text, job_values, jobs_table
-from barq.options import PRIORITIES
+from barq.errors import InvalidValue
+from barq.options import PRIORITIES, priority_number
 from barq.states import FINISHED, State
 
 id_argument = click.argument("ids", metavar="ID...", type=click.IntRange(min=1), nargs=-1, required=True)
@@ -19,14 +20,43 @@ id_argument = click.argument("ids", metavar="ID...", type=click.IntRange(min=1),
 # ---- enqueue
 
 
+def _parsed(_: click.Context, __: click.Parameter, data: str) -> Any:
+    source = sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
+    try:
+        return msgspec.json.decode(source)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        shown = "stdin" if data == "-" else repr(data[:80])
+        raise click.BadParameter(
+            f"{shown} is not JSON: {error}. Text needs quotes of its own: '\"like this\"'", param_hint="'JSON'"
+        ) from None
+
+
+def _priority(_: click.Context, __: click.Parameter, word: str) -> int:
+    try:
+        return priority_number(int(word) if word.lstrip("-").isdecimal() else word)
+    except InvalidValue as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command()
 @click.argument("type")
-@click.argument("data", metavar="[JSON]", default="null")
+@click.argument("data", metavar="[JSON]", default="null", callback=_parsed)
 @click.option("--wait", is_flag=True, help="Wait until it has ended and print its result as JSON.")
 @click.option("--timeout", type=float, help="Seconds to wait; exit code 4 when it has not ended by then.")
-@click.option("--priority", default="normal", help=f"{', '.join(PRIORITIES)}, or a number; the smaller runs first.")
-@click.option("--delay", type=float, help="Seconds before it may run.")
-@click.option("--attempts", type=int, default=1, show_default=True, help="How often it is run at most when it fails.")
+@click.option(
+    "--priority",
+    default="normal",
+    callback=_priority,
+    help=f"{', '.join(PRIORITIES)}, or a number; the smaller runs first.",
+)
+@click.option("--delay", type=click.FloatRange(min=0), help="Seconds before it may run.")
+@click.option(
+    "--attempts",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How often it is run at most when it fails.",
+)
 @click.option("--run-timeout", type=float, help="Seconds after which a run is ended and counts as failed.")
 @click.option("--title", help="A name for people.")
 @click.option("--token", help="Idempotency token: the same one within a day gives the same job.")
@@ -36,10 +66,10 @@ async def enqueue(
     *,
     as_json: bool,
     type: str,
-    data: str,
+    data: Any,
     wait: bool,
     timeout: float | None,
-    priority: str,
+    priority: int,
     run_timeout: float | None,
     **options: Any,
 ) -> None:
@@ -49,7 +79,7 @@ async def enqueue(
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout is how long to --wait: give both (or --run-timeout for the run itself)")
-    job = await queue.enqueue(type, _parsed(data), priority=_priority(priority), timeout=run_timeout, **_given(options))
+    job = await queue.enqueue(type, data, priority=priority, timeout=run_timeout, **_given(options))
     if not wait:
         if as_json:
             emit({"ok": True, "id": job.id})
@@ -61,24 +91,6 @@ async def enqueue(
     except barq.BarqError as error:
         exits.fail(error, as_json=as_json, id=job.id)
     emit({"ok": True, "id": job.id, "result": result} if as_json else result)
-
-
-def _parsed(data: str) -> Any:
-    source = sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
-    try:
-        return msgspec.json.decode(source)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        shown = "stdin" if data == "-" else repr(data[:80])
-        raise click.BadParameter(
-            f"{shown} is not JSON: {error}. Text needs quotes of its own: '\"like this\"'", param_hint="'JSON'"
-        ) from None
-
-
-def _priority(word: str) -> str | int:
-    try:
-        return int(word)
-    except ValueError:
-        return word
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +116,7 @@ async def show(queue: barq.Queue, *, as_json: bool, id: int) -> None:
 
 
 @click.command()
-@click.argument("state", required=False, metavar="[STATE]")
+@click.argument("state", required=False, metavar="[STATE]", type=click.Choice([str(state) for state in State]))
 @click.option("--type", help="Only jobs of this type.")
 @click.option("--limit", type=int, default=50, show_default=True)
 @click.option("--after", help="Go on behind a page: the `next` that it named.")
