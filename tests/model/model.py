@@ -4,7 +4,6 @@ A command takes what its call takes and returns what its call returns. What it m
 that moved something, as the stream of events has it.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -253,17 +252,17 @@ class Model:
     def _choose(self, types: dict[str, int], most: int) -> list[int]:
         """Every type gets an equal share first, then what the others left."""
         share = max(1, -(-most // len(types)))
-        chosen: dict[str, list[int]] = defaultdict(list)
-        order: list[int] = []
+        chosen: dict[str, list[int]] = {type_: [] for type_ in types}
+        left = most
         for share_now in (share, most):
             for type_, cap in types.items():
                 if "" in self.paused or type_ in self.paused:
                     continue
                 rest = [job_id for job_id in self.line(type_, State.WAITING) if job_id not in chosen[type_]]
-                taken = rest[: max(0, min(cap - len(chosen[type_]), most - len(order), share_now))]
+                taken = rest[: max(0, min(cap - len(chosen[type_]), left, share_now))]
                 chosen[type_] += taken
-                order += taken
-        return order
+                left -= len(taken)
+        return [job_id for ids in chosen.values() for job_id in ids]
 
     def _next_due(self, types: dict[str, int]) -> int | None:
         times = []
