@@ -17,7 +17,7 @@ async def test_every_key_forgets_the_job(engine: Engine) -> None:
         for key, value in (await engine.dump()).items()
         if not key.endswith((b":events", b":inbox:me")) and b":once" not in key
     }
-    assert b"a1" not in repr(left).encode()
+    assert "a1" not in repr(left).replace(engine.space.queue, "")  # its name may have an a1 of its own
     assert b":log:a1" not in b" ".join(left)
     gone = {key for key in keys if key not in left}
     assert gone <= {engine.key("events"), engine.key("once:p"), engine.key("email:wake")}
