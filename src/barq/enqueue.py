@@ -17,7 +17,8 @@ from barq.store.store import Store
 
 MOST_WAITING: Final = 20_000
 _MOST_BULK_CALLS: Final = 4
-_WATCH_MS: Final = 300_000
+WATCH_MS: Final = 300_000
+"""How long a job is watched for who does not renew it (watch.py does)."""
 _LONGEST_TOKEN: Final = 512
 
 
@@ -160,7 +161,7 @@ class Enqueuer:
             producer=name,
             batch=self._batches,
             inbox=self._inbox,
-            watch_ms=_WATCH_MS,
+            watch_ms=WATCH_MS,
         )
         try:
             return await self._store.send(call)

@@ -14,6 +14,8 @@ from barq.errors import InvalidValue, shown
 from barq.outcome import decode_error
 from barq.protocol import calls
 from barq.protocol.calls import Happened, Space
+from barq.record import Status
+from barq.states import FINISHED, State
 from barq.store.store import Store
 
 GAP = "gap"
@@ -54,6 +56,21 @@ class Event:
 def event_of(happened: Happened, codec: Codec, position: str = "") -> Event:
     at = datetime.fromtimestamp(happened.at_ms / 1000, UTC)
     return Event(happened.event, happened.type, happened.id, at, _data(happened, codec), position)
+
+
+def ending_of(status: Status, codec: Codec, *, type: str, job_id: int) -> Event | None:
+    """The event that a job ended with, worked out from how it stands; None for one that has not ended."""
+    if status.state not in FINISHED:
+        return None
+    body = status.ending.body if status.ending else b""
+    at = datetime.fromtimestamp(status.score / 1000, UTC)
+    match status.state:
+        case State.COMPLETED:
+            return Event("complete", type, job_id, at, codec.decode(body))
+        case State.FAILED:
+            return Event("failed", type, job_id, at, decode_error(body))
+        case _:
+            return Event("cancel", type, job_id, at)
 
 
 def _data(happened: Happened, codec: Codec) -> Any:

@@ -18,7 +18,7 @@ from barq.errors import (
     WrongState,
     shown,
 )
-from barq.events import CLOSED, Event, Progress, decode_progress
+from barq.events import CLOSED, Event, Progress, decode_progress, ending_of
 from barq.options import JobOptions, seconds_or_none
 from barq.outcome import ErrorInfo, decode_error
 from barq.record import NEVER_RUN, Record, Run, Status, decode_run
@@ -298,17 +298,7 @@ class Job(Generic[R]):
         if status is None:
             self._gone()
         self._status = status
-        if status.state not in FINISHED:
-            return None
-        body = status.ending.body if status.ending else b""
-        at = _time(int(status.score))
-        match status.state:
-            case State.COMPLETED:
-                return Event("complete", self.type, self.id, at, self._queue.codec.decode(body))
-            case State.FAILED:
-                return Event("failed", self.type, self.id, at, decode_error(body))
-            case _:
-                return Event("cancel", self.type, self.id, at)
+        return ending_of(status, self._queue.codec, type=self.type, job_id=self.id)
 
     def _converted(self, value: Any) -> R:
         return self._queue._convert_result(self.type, value)  # type: ignore[no-any-return]

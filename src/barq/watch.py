@@ -13,13 +13,13 @@ from typing import Final
 from barq.batch import Batcher
 from barq.clock import Clock
 from barq.codec import Codec
+from barq.enqueue import WATCH_MS
 from barq.errors import ServerError
-from barq.events import CLOSED, Event, event_of
-from barq.outcome import decode_error
+from barq.events import CLOSED, Event, ending_of, event_of
 from barq.protocol import calls
 from barq.protocol.calls import MOST_PER_CALL, Space
 from barq.record import Status
-from barq.states import ENDINGS, FINISHED, State
+from barq.states import ENDINGS, FINISHED
 from barq.store.store import Store
 
 log = logging.getLogger("barq.watch")
@@ -27,7 +27,6 @@ log = logging.getLogger("barq.watch")
 Listener = Callable[[Event], None]
 Position = tuple[int, int]
 
-WATCH_MS: Final = 300_000
 _REFRESH_SECONDS: Final = 100.0
 _BLOCK_SECONDS: Final = 5.0
 _MOST_UNCLAIMED: Final = 10_000
@@ -206,17 +205,7 @@ class Watcher:
     def _missed_ending(self, job_id: int, status: Status | None) -> Event | None:
         if status is None:
             return Event("remove", "", job_id, datetime.now(UTC))
-        body = status.ending.body if status.ending else b""
-        at = datetime.fromtimestamp(status.score / 1000, UTC) if status.state in FINISHED else datetime.now(UTC)
-        match status.state:
-            case State.COMPLETED:
-                return Event("complete", "", job_id, at, self._codec.decode(body))
-            case State.FAILED:
-                return Event("failed", "", job_id, at, decode_error(body))
-            case State.CANCELLED:
-                return Event("cancel", "", job_id, at)
-            case _:
-                return None
+        return ending_of(status, self._codec, type="", job_id=job_id)
 
     def _deliver(self, position: Position, event: Event) -> None:
         listening = self._listeners.get(event.job_id)
