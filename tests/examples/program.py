@@ -16,7 +16,7 @@ FOLDER = ROOT / "examples" / "queuing_system"
 class Program:
     """Runs one file of the examples against the server on a port of 127.0.0.1. Ended for sure when the `with` ends."""
 
-    def __init__(self, file: str, port: int) -> None:
+    def __init__(self, file: str, port: int, *arguments: str) -> None:
         environment = {name: value for name, value in os.environ.items() if name != "BARQ_URL"}
         environment["REDIS_URL"] = f"redis://127.0.0.1:{port}"
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -24,7 +24,7 @@ class Program:
         self.lines: list[str] = []
         self.errors: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, str(FOLDER / file)],
+            [sys.executable, str(FOLDER / file), *arguments],
             env=environment,
             cwd=Path("/"),  # a program finds its parts wherever it is started
             stdout=subprocess.PIPE,
