@@ -97,20 +97,35 @@ def decode_progress(note: bytes, codec: Codec) -> Progress:
     return Progress(int(percent), codec.decode(data) if data else None)
 
 
-async def follow(store: Store, space: Space, codec: Codec, *, after: str | None) -> AsyncIterator[Event]:
-    """The queue's events in order, from now on, or behind the position `after` ("0" = all that is kept)."""
+async def newest_position(store: Store, space: Space, *, timeout: float | None = -1) -> str:
+    """The position behind all that has happened so far."""
+    last = await store.send(calls.last_position(space, calls.events_key(space)), timeout=timeout)
+    return str(_entry_number(last))
+
+
+async def follow(
+    store: Store, space: Space, codec: Codec, *, after: str | None, wait: bool = True
+) -> AsyncIterator[Event]:
+    """The queue's events in order, from now on, or behind the position `after` ("0" = all that is kept).
+
+    Without `wait` it ends with what has happened so far.
+    """
     key = calls.events_key(space)
+    timeout = None if wait else -1  # who waits for events waits for the server as well
+    block_ms, may_block = (round(_BLOCK_SECONDS * 1000), _BLOCK_SECONDS) if wait else (None, 0.0)
 
     async def newest() -> int:
-        return _entry_number(await store.send(calls.last_position(space, key), timeout=None))
+        return int(await newest_position(store, space, timeout=timeout))
 
     entry, skip = (await newest(), 0) if after is None else parse_position(after)
     while True:
-        call = calls.read(space, key, b"%d" % entry, block_ms=round(_BLOCK_SECONDS * 1000))
-        found = await store.send(call, may_block=_BLOCK_SECONDS, timeout=None)
+        call = calls.read(space, key, b"%d" % entry, block_ms=block_ms)
+        found = await store.send(call, may_block=may_block, timeout=timeout)
         if not found and await newest() < entry:  # the server lost its data: entries are numbered from 1 again
             entry, skip = 0, 0
             yield _gap(None, at_ms=0, entry=0)
+        elif not found and not wait:
+            return
         for number, happened in groupby(found, key=lambda one: _entry_number(one.position)):
             told = list(happened)
             if number > entry + 1:

@@ -189,6 +189,13 @@ class Job(Generic[R]):
         return decode_error(status.ending.body) if is_error else None
 
     @property
+    def returned(self) -> Any:
+        """What its handler returned, as it is stored, once it has completed; `result()` waits for that."""
+        if self._status is None or self._status.state is not State.COMPLETED or self._status.ending is None:
+            return None
+        return self._queue.codec.decode(self._status.ending.body)
+
+    @property
     def progressed(self) -> Progress | None:
         """The last progress its handler told."""
         if self._note is None and self._status is not None and self._status.note is not None:

@@ -1,7 +1,7 @@
 """Listing: reads of several calls, as generators that yield each call and are sent its reply. No I/O here."""
 
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from barq.job import Job
 
 R = TypeVar("R")
+_TYPES_PER_CALL: Final = 500
 Exchange = Generator[Call[Any], Any, R]
 
 
@@ -44,11 +45,26 @@ def parse(after: str) -> Place:
     return place
 
 
+Line = tuple[str, State]
+
+
 def walk(
-    space: Space, types: Sequence[str], states: Sequence[State], place: Place | None, *, limit: int, newest_first: bool
+    space: Space,
+    types: Sequence[str],
+    states: Sequence[State],
+    place: Place | None,
+    *,
+    limit: int,
+    newest_first: bool,
+    skip: int = 0,
 ) -> Exchange[tuple[list[Described], str | None]]:
-    """Go through the lines of the types and states until `limit` jobs are found; returns them and where to go on."""
+    """Go through the lines of the types and states until `limit` jobs are found; returns them and where to go on.
+
+    `skip` leaves out so many jobs of those at the beginning; only without a place.
+    """
     lines = [(type_, state) for type_ in types for state in states]
+    if skip:
+        lines, skip = yield from _behind(space, lines, skip)
     if place is not None:
         if (place.type, place.state) not in lines:
             raise InvalidValue("after is the `next` of a page with another type or state")
@@ -58,8 +74,9 @@ def walk(
         here = place if place is not None and (type_, state) == (place.type, place.state) else None
         after = here.after if here else None
         most = limit - len(found)
-        part = yield calls.page(space, type_, state, newest_first=newest_first, after=after, most=most)
+        part = yield calls.page(space, type_, state, newest_first=newest_first, after=after, most=most, skip=skip)
         found += part.jobs
+        skip = 0
         if part.more:
             last = part.jobs[-1]
             return found, _encoded(Place(type_, state, (last.status.score, last.id)))
@@ -67,6 +84,20 @@ def walk(
             rest = lines[lines.index((type_, state)) + 1 :]
             return found, _encoded(Place(*rest[0], None)) if rest else None
     return found, None
+
+
+def _behind(space: Space, lines: list[Line], skip: int) -> Exchange[tuple[list[Line], int]]:
+    """The lines that are left when so many jobs are skipped, and how many are to be skipped of the first of them."""
+    types = list(dict.fromkeys(type_ for type_, _ in lines))
+    long: dict[str, dict[str, int]] = {}
+    for at in range(0, len(types), _TYPES_PER_CALL):
+        _, rows = yield calls.counts(space, types[at : at + _TYPES_PER_CALL])
+        long.update({row.type: row.counts for row in rows})
+    for index, (type_, state) in enumerate(lines):
+        if skip < long[type_][state]:
+            return lines[index:], skip
+        skip -= long[type_][state]
+    return [], 0
 
 
 def _encoded(place: Place) -> str:

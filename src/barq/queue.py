@@ -15,7 +15,7 @@ from barq.clock import Clock
 from barq.codec import Codec, JsonCodec
 from barq.enqueue import Draft, EnqueueOptions, Terms
 from barq.errors import InvalidPayload, InvalidType, InvalidValue, JobNotFound, WrongState
-from barq.events import Event, follow
+from barq.events import Event, follow, newest_position
 from barq.handlers import Handler, Handlers
 from barq.job import Job
 from barq.listing import Page
@@ -32,10 +32,10 @@ from barq.options import (
     whole_number,
 )
 from barq.protocol import calls
-from barq.protocol.calls import MOST_PER_CALL, Space
+from barq.protocol.calls import MOST_PER_CALL, Call, Space
 from barq.session import Session
 from barq.states import State, sources
-from barq.store.connect import Target, target_of_client, target_of_url
+from barq.store.connect import Target, parse_info, target_of_client, target_of_url
 from barq.store.store import Store
 from barq.task import Task, TaskOptions, make_task
 from barq.test_mode import TestMode
@@ -239,17 +239,22 @@ class Queue:
         *,
         limit: int = 50,
         after: str | None = None,
+        skip: int = 0,
         newest_first: bool = False,
     ) -> Page:
         """A page of jobs, type by type and state by state, each in the order of its line (`newest_first`: against it).
 
-        `after` is the `next` of the page before. Waiting ones stand in the order in which they will run.
+        `after` is the `next` of the page before; `skip` leaves out so many jobs from the beginning, and does not notice
+        when jobs come and go between two pages. Waiting ones stand in the order in which they will run.
         """
+        if after is not None and skip:
+            raise InvalidValue("a page takes after or skip, not both")
         states = [_state(state)] if state is not None else list(State)
         types = [type_name(type)] if type is not None else sorted(await self.types())
         limit = whole_number("limit", limit, least=1, most=1000)
         place = listing.parse(after) if after is not None else None
-        steps = listing.walk(self.space, types, states, place, limit=limit, newest_first=newest_first)
+        skip = whole_number("skip", skip, least=0, most=2**53)
+        steps = listing.walk(self.space, types, states, place, limit=limit, newest_first=newest_first, skip=skip)
         described, next_place = await self._exchange(steps)
         return Page([self._job(one) for one in described], next_place)
 
@@ -285,11 +290,16 @@ class Queue:
         alive = await self._here().store.send(calls.workers(self.space, now_ms=self.clock.server_ms()))
         return [msgspec.json.decode(info, type=WorkerInfo) for info in alive.values()]
 
-    async def events(self, after: str | None = None) -> AsyncIterator[Event]:
+    async def events(self, after: str | None = None, *, wait: bool = True) -> AsyncIterator[Event]:
         """All events of the queue in order, from now on, or behind the `position` of an event ("0" = all that is kept).
 
         Where events were trimmed before they were read, an event named "gap" says so; its data is how many entries.
+        With `wait=False` it ends with what has happened so far.
         """
+        if not wait:
+            async for event in follow(self._here().store, self.space, self.codec, after=after, wait=False):
+                yield event
+            return
         ear = Store(self.target, self.clock, timeout=self._timeout)
         try:
             await ear.send(calls.ping(self.space))  # once it was there, the server is waited for
@@ -297,6 +307,14 @@ class Queue:
                 yield event
         finally:
             await ear.close()
+
+    async def position(self) -> str:
+        """The position of the newest event: `events(after=…)` goes on behind it."""
+        return await newest_position(self._here().store, self.space)
+
+    async def server_info(self) -> dict[str, str]:
+        """What the server says of itself: the fields of its INFO."""
+        return await self._here().store.send(Call(None, b"", (b"INFO",), parse_info))
 
     async def ping(self) -> None:
         """Return when the server answers. Raises ServerUnreachable, ServerUnsuitable or PermissionDenied."""

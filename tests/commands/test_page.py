@@ -11,10 +11,10 @@ Place = tuple[float, int] | None
 
 
 async def page(
-    engine: Engine, state: str, most: int, *, newest_first: bool = False, after: Place = None
+    engine: Engine, state: str, most: int, *, newest_first: bool = False, after: Place = None, skip: int = 0
 ) -> tuple[list[int], Place]:
     """The ids of a page, and the place to go on from."""
-    call = calls.page(engine.space, "email", State(state), newest_first=newest_first, after=after, most=most)
+    call = calls.page(engine.space, "email", State(state), newest_first=newest_first, after=after, most=most, skip=skip)
     found: Slice = await engine.send(call)
     return [job.id for job in found.jobs], (found.jobs[-1].status.score, found.jobs[-1].id) if found.more else None
 
@@ -40,6 +40,23 @@ async def test_pages_are_the_line(engine: Engine, state: str, most: int) -> None
     assert [job_id for found in backwards for job_id in found] == ids[::-1]
     assert all(len(found) == most for found in (*forwards[:-1], *backwards[:-1]))
     assert forwards[-1]
+
+
+@pytest.mark.parametrize("state", ["waiting", "active"])
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_jobs_are_skipped_also_behind_a_place(engine: Engine, state: str, newest_first: bool) -> None:
+    line = await engine.enqueue(*["email"] * 6)
+    if state == "active":
+        await engine.claim()
+    if newest_first:
+        line = line[::-1]
+    for skip in range(8):
+        ids, place = await page(engine, state, 2, newest_first=newest_first, skip=skip)
+        assert ids == line[skip : skip + 2]
+        assert (place is not None) == (skip < 4)
+    _, place = await page(engine, state, 2, newest_first=newest_first)
+    ids, _ = await page(engine, state, 2, newest_first=newest_first, after=place, skip=1)
+    assert ids == line[3:5]
 
 
 async def test_a_page_goes_on_behind_its_last_job_when_others_leave(engine: Engine) -> None:

@@ -93,6 +93,19 @@ async def test_reading_goes_on_behind_the_position_of_an_event_also_inside_an_en
         assert told(behind) == told(every[at + 1 :])
 
 
+async def test_what_has_happened_so_far_is_told_without_waiting(queue: barq.Queue) -> None:
+    assert [event async for event in queue.events("0", wait=False)] == []
+    await queue.enqueue_many("email", range(250))
+    await queue.enqueue("push")
+    position = await queue.position()
+    await queue.enqueue("push")
+    so_far = [event async for event in queue.events("0", wait=False)]
+    assert told(so_far) == [("enqueue", n) for n in range(1, 253)]
+    assert told([event async for event in queue.events(so_far[99].position, wait=False)]) == told(so_far[100:])
+    assert told([event async for event in queue.events(position, wait=False)]) == [("enqueue", 252)]
+    assert [event async for event in queue.events(wait=False)] == []
+
+
 async def test_what_was_trimmed_before_it_was_read_is_a_gap(server: Server, name: str) -> None:
     async with barq.Queue(name, url=server.url, keep_events=10) as queue:
         for n in range(500):

@@ -59,6 +59,23 @@ async def test_pages_go_on_where_they_ended_while_jobs_move(queue: barq.Queue) -
     assert last.next is None
 
 
+async def test_pages_can_skip_over_types_and_states(queue: barq.Queue) -> None:
+    for n in range(3):
+        await queue.enqueue("push", n)
+        await queue.enqueue("email", n)
+        await queue.enqueue("email", n, delay=60 + n)
+    every = await everything(queue, limit=50)
+    for skip in range(11):
+        page = await queue.jobs(skip=skip, limit=4)
+        assert [job.id for job in page] == every[skip : skip + 4]
+        if page.next is not None:
+            behind = await queue.jobs(after=page.next, limit=50)
+            assert [job.id for job in behind] == every[skip + 4 :]
+    assert [job.id for job in await queue.jobs("delayed", skip=1)] == [6, 9]
+    with pytest.raises(barq.InvalidValue, match="after or skip"):
+        await queue.jobs(skip=1, after=(await queue.jobs(limit=1)).next)
+
+
 async def test_a_page_of_another_line_is_refused(queue: barq.Queue) -> None:
     await queue.enqueue_many("email", range(3))
     page = await queue.jobs("waiting", "email", limit=1)
@@ -159,6 +176,22 @@ async def test_a_result_that_looks_like_an_error_is_none_after_a_retry(queue: ba
     assert job.state == barq.State.WAITING
 
 
+async def test_a_job_that_was_read_tells_what_its_handler_returned(queue: barq.Queue) -> None:
+    @queue.handler("email")
+    async def send(job: barq.Job) -> dict[str, int]:
+        if job.data == "bad":
+            raise ValueError(job.data)
+        return {"sent": job.id}
+
+    good, bad = await queue.enqueue("email"), await queue.enqueue("email", "bad")
+    assert (await queue.get(good.id)).returned is None
+    await work_off(queue)
+    assert (await queue.get(good.id)).returned == {"sent": good.id}
+    assert (await queue.get(bad.id)).returned is None
+    await queue.retry(good.id)
+    assert (await queue.get(good.id)).returned is None
+
+
 async def test_living_workers_are_listed_until_they_leave(queue: barq.Queue) -> None:
     @queue.handler("email")
     async def send(job: barq.Job) -> None: ...
@@ -177,6 +210,12 @@ async def test_living_workers_are_listed_until_they_leave(queue: barq.Queue) -> 
             barq.__version__,
         )
     assert await queue.workers() == []
+
+
+async def test_the_server_tells_of_itself(queue: barq.Queue) -> None:
+    info = await queue.server_info()
+    assert int(info["used_memory"]) > 0
+    assert info["aof_enabled"] == "1"
 
 
 async def test_an_answer_of_the_server_is_a_ping(queue: barq.Queue) -> None:

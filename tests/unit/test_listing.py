@@ -65,7 +65,7 @@ def test_the_next_page_begins_where_the_last_one_ended() -> None:
     place = Place("b", State.FAILED, (5.0, 17))
     exchange = walk(SPACE, ["a", "b"], [State.WAITING, State.FAILED], place, limit=9, newest_first=True)
     _, _, sent = listed(exchange, [Slice([], False)])
-    assert sent == [(b"b", b"failed", b"desc", b"5.0", b"b17", b"9")]
+    assert sent == [(b"b", b"failed", b"desc", b"5.0", b"b17", b"0", b"9")]
 
 
 def test_a_place_of_another_listing_is_refused() -> None:

@@ -277,9 +277,16 @@ class Slice:
 
 
 def page(
-    space: Space, type: str, state: State, *, newest_first: bool, after: tuple[float, int] | None, most: int
+    space: Space,
+    type: str,
+    state: State,
+    *,
+    newest_first: bool,
+    after: tuple[float, int] | None,
+    most: int,
+    skip: int = 0,
 ) -> Call[Slice]:
-    """A slice of one type's jobs in one state, behind the (score, id) `after`."""
+    """A slice of one type's jobs in one state, behind the (score, id) `after` and as many more as to skip."""
     score, last = after if after is not None else (0.0, None)
     args = (
         type.encode(),
@@ -287,6 +294,7 @@ def page(
         b"desc" if newest_first else b"asc",
         repr(score).encode(),
         member(last) if last is not None else b"",
+        b"%d" % skip,
         b"%d" % most,
     )
     return Call(

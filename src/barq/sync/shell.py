@@ -131,14 +131,16 @@ class Queue:
         *,
         limit: int = 50,
         after: str | None = None,
+        skip: int = 0,
         newest_first: bool = False,
     ) -> Page:
         """A page of jobs, type by type and state by state, each in the order of its line (`newest_first`: against it).
 
-        `after` is the `next` of the page before. Waiting ones stand in the order in which they will run.
+        `after` is the `next` of the page before; `skip` leaves out so many jobs from the beginning, and does not notice
+        when jobs come and go between two pages. Waiting ones stand in the order in which they will run.
         """
         page = portal.call(
-            self.asyncio.jobs(state, type, limit=limit, after=after, newest_first=newest_first), self._loop
+            self.asyncio.jobs(state, type, limit=limit, after=after, skip=skip, newest_first=newest_first), self._loop
         )
         return Page([Job(job, self._loop) for job in page], page.next)
 
@@ -162,12 +164,21 @@ class Queue:
         """The workers that are alive."""
         return portal.call(self.asyncio.workers(), self._loop)
 
-    def events(self, after: str | None = None) -> Iterator[Event]:
+    def events(self, after: str | None = None, *, wait: bool = True) -> Iterator[Event]:
         """All events of the queue in order, from now on, or behind the `position` of an event ("0" = all that is kept).
 
         Where events were trimmed before they were read, an event named "gap" says so; its data is how many entries.
+        With `wait=False` it ends with what has happened so far.
         """
-        return portal.iterate(self.asyncio.events(after), self._loop)
+        return portal.iterate(self.asyncio.events(after, wait=wait), self._loop)
+
+    def position(self) -> str:
+        """The position of the newest event: `events(after=…)` goes on behind it."""
+        return portal.call(self.asyncio.position(), self._loop)
+
+    def server_info(self) -> dict[str, str]:
+        """What the server says of itself: the fields of its INFO."""
+        return portal.call(self.asyncio.server_info(), self._loop)
 
     def ping(self) -> None:
         """Return when the server answers. Raises ServerUnreachable, ServerUnsuitable or PermissionDenied."""
@@ -336,6 +347,11 @@ class Job(Generic[R]):
     def error(self) -> ErrorInfo | None:
         """The error of the last attempt, if that failed."""
         return self.asyncio.error
+
+    @property
+    def returned(self) -> Any:
+        """What its handler returned, as it is stored, once it has completed; `result()` waits for that."""
+        return self.asyncio.returned
 
     @property
     def progressed(self) -> Progress | None:

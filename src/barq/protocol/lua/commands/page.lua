@@ -1,6 +1,7 @@
 -- page: a slice of one type's jobs in one state, in the order of the line or against it.
--- args: type state order score after most
+-- args: type state order score after skip most
 -- score, after: of the last job of the page before ('' = from the beginning); it may have left the line meanwhile
+-- skip: how many jobs behind that place are left out
 -- returns: {1 when there is more, else 0, (id, state, score, record, run, end, note)*}
 -- flags: no-writes
 -- uses: lines look
@@ -28,7 +29,10 @@ if after ~= '' then
   elseif call('ZRANGE', key, rank, rank)[1] == after then
     rank = rank + 1
   end
+elseif backwards and state == ACTIVE and tonumber(skip) > 0 then
+  rank = 1 -- the long member that is no job comes first, and is not to be counted
 end
+rank = rank + tonumber(skip)
 -- one more than asked tells whether there is more, one more for the long member that is no job
 local found = call(backwards and 'ZREVRANGE' or 'ZRANGE', key, rank, rank + most + 1, 'WITHSCORES')
 local answer, told = {0}, 0
