@@ -1,7 +1,7 @@
 """Listing: reads of several calls, as generators that yield each call and are sent its reply. No I/O here."""
 
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from barq.job import Job
 
 R = TypeVar("R")
-_TYPES_PER_CALL: Final = 500
 Exchange = Generator[Call[Any], Any, R]
 
 
@@ -46,11 +45,13 @@ def parse(after: str) -> Place:
 
 
 Line = tuple[str, State]
+Counts = Mapping[str, Mapping[str, int]]
+"""Type -> state -> how many jobs."""
 
 
 def walk(
     space: Space,
-    types: Sequence[str],
+    counts: Counts,
     states: Sequence[State],
     place: Place | None,
     *,
@@ -60,15 +61,14 @@ def walk(
 ) -> Exchange[tuple[list[Described], str | None]]:
     """Go through the lines of the types and states until `limit` jobs are found; returns them and where to go on.
 
-    `skip` leaves out so many jobs of those at the beginning; only without a place.
+    Lines that are empty by `counts` are not asked for. `skip` leaves out so many jobs of those at the beginning.
     """
-    lines = [(type_, state) for type_ in types for state in states]
-    if skip:
-        lines, skip = yield from _behind(space, lines, skip)
+    lines = [(type_, state) for type_ in counts for state in states]
     if place is not None:
         if (place.type, place.state) not in lines:
             raise InvalidValue("after is the `next` of a page with another type or state")
         lines = lines[lines.index((place.type, place.state)) :]
+    lines, skip = _behind([line for line in lines if counts[line[0]][line[1]]], counts, skip)
     found: list[Described] = []
     for type_, state in lines:
         here = place if place is not None and (type_, state) == (place.type, place.state) else None
@@ -86,17 +86,12 @@ def walk(
     return found, None
 
 
-def _behind(space: Space, lines: list[Line], skip: int) -> Exchange[tuple[list[Line], int]]:
+def _behind(lines: list[Line], counts: Counts, skip: int) -> tuple[list[Line], int]:
     """The lines that are left when so many jobs are skipped, and how many are to be skipped of the first of them."""
-    types = list(dict.fromkeys(type_ for type_, _ in lines))
-    long: dict[str, dict[str, int]] = {}
-    for at in range(0, len(types), _TYPES_PER_CALL):
-        _, rows = yield calls.counts(space, types[at : at + _TYPES_PER_CALL])
-        long.update({row.type: row.counts for row in rows})
     for index, (type_, state) in enumerate(lines):
-        if skip < long[type_][state]:
+        if skip < counts[type_][state]:
             return lines[index:], skip
-        skip -= long[type_][state]
+        skip -= counts[type_][state]
     return [], 0
 
 

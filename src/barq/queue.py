@@ -250,11 +250,11 @@ class Queue:
         if after is not None and skip:
             raise InvalidValue("a page takes after or skip, not both")
         states = [_state(state)] if state is not None else list(State)
-        types = [type_name(type)] if type is not None else sorted(await self.types())
         limit = whole_number("limit", limit, least=1, most=1000)
-        place = listing.parse(after) if after is not None else None
         skip = whole_number("skip", skip, least=0, most=2**53)
-        steps = listing.walk(self.space, types, states, place, limit=limit, newest_first=newest_first, skip=skip)
+        place = listing.parse(after) if after is not None else None
+        counts = {type_name(type): await self.counts(type)} if type is not None else await self._all_counts()
+        steps = listing.walk(self.space, counts, states, place, limit=limit, newest_first=newest_first, skip=skip)
         described, next_place = await self._exchange(steps)
         return Page([self._job(one) for one in described], next_place)
 
@@ -428,6 +428,9 @@ class Queue:
 
     def _job(self, described: Any) -> Job[Any]:
         return Job(self, described.id, described.record, status=described.status)
+
+    async def _all_counts(self) -> dict[str, dict[str, int]]:
+        return {name: row.counts for name, row in (await self.types()).items()}
 
     async def _exchange(self, steps: "listing.Exchange[T]") -> T:
         """Run an operation of several calls."""

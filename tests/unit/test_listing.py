@@ -34,8 +34,12 @@ def listed(exchange: Any, replies: list[Any]) -> tuple[list[int], str | None, li
     return [one.id for one in jobs], after, sent
 
 
+def counted(*types: str, **counts: int) -> dict[str, dict[str, int]]:
+    return {type_: {str(state): counts.get(state, 0 if counts else 9) for state in State} for type_ in types}
+
+
 def test_a_line_that_has_more_tells_where_to_go_on() -> None:
-    exchange = walk(SPACE, ["email"], [State.WAITING], None, limit=2, newest_first=False)
+    exchange = walk(SPACE, counted("email"), [State.WAITING], None, limit=2, newest_first=False)
     ids, after, _ = listed(exchange, [Slice([job(1), job(2)], True)])
     assert ids == [1, 2]
     assert after is not None
@@ -43,35 +47,48 @@ def test_a_line_that_has_more_tells_where_to_go_on() -> None:
 
 
 def test_a_line_that_ends_is_followed_by_the_next() -> None:
-    exchange = walk(SPACE, ["a", "b"], [State.WAITING], None, limit=3, newest_first=False)
+    exchange = walk(SPACE, counted("a", "b"), [State.WAITING], None, limit=3, newest_first=False)
     ids, after, sent = listed(exchange, [Slice([job(1)], False), Slice([job(2)], False)])
     assert (ids, after) == ([1, 2], None)
     assert [(args[0], args[-1]) for args in sent] == [(b"a", b"3"), (b"b", b"2")]
 
 
 def test_a_page_that_is_full_at_the_end_of_a_line_goes_on_with_the_next() -> None:
-    exchange = walk(SPACE, ["a", "b"], [State.WAITING], None, limit=1, newest_first=False)
+    exchange = walk(SPACE, counted("a", "b"), [State.WAITING], None, limit=1, newest_first=False)
     _, after, _ = listed(exchange, [Slice([job(1)], False)])
     assert after is not None
     assert parse(after) == Place("b", State.WAITING, None)
 
 
 def test_a_page_that_is_full_at_the_end_of_the_last_line_is_the_last() -> None:
-    exchange = walk(SPACE, ["a"], [State.WAITING], None, limit=1, newest_first=False)
+    exchange = walk(SPACE, counted("a"), [State.WAITING], None, limit=1, newest_first=False)
     assert listed(exchange, [Slice([job(1)], False)])[:2] == ([1], None)
 
 
 def test_the_next_page_begins_where_the_last_one_ended() -> None:
     place = Place("b", State.FAILED, (5.0, 17))
-    exchange = walk(SPACE, ["a", "b"], [State.WAITING, State.FAILED], place, limit=9, newest_first=True)
+    exchange = walk(SPACE, counted("a", "b"), [State.WAITING, State.FAILED], place, limit=9, newest_first=True)
     _, _, sent = listed(exchange, [Slice([], False)])
     assert sent == [(b"b", b"failed", b"desc", b"5.0", b"b17", b"0", b"9")]
+
+
+def test_empty_lines_are_not_asked_for() -> None:
+    exchange = walk(SPACE, counted("a", "b", failed=1), list(State), None, limit=9, newest_first=True)
+    _, _, sent = listed(exchange, [Slice([job(1)], False), Slice([job(2)], False)])
+    assert [args[:2] for args in sent] == [(b"a", b"failed"), (b"b", b"failed")]
+
+
+def test_lines_that_are_skipped_are_not_asked_for() -> None:
+    counts = counted("a", "b", waiting=3, failed=2)
+    exchange = walk(SPACE, counts, list(State), None, limit=1, newest_first=False, skip=6)
+    _, _, sent = listed(exchange, [Slice([job(1)], True)])
+    assert [(args[0], args[1], args[5]) for args in sent] == [(b"b", b"waiting", b"1")]
 
 
 def test_a_place_of_another_listing_is_refused() -> None:
     place = Place("b", State.FAILED, (5.0, 17))
     with pytest.raises(InvalidValue, match="another type or state"):
-        next(walk(SPACE, ["a"], [State.WAITING], place, limit=9, newest_first=True))
+        next(walk(SPACE, counted("a"), [State.WAITING], place, limit=9, newest_first=True))
 
 
 @pytest.mark.parametrize(
