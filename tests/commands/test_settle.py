@@ -215,6 +215,27 @@ async def test_a_repeat_of_a_failed_attempt_is_not_told_that_it_lost_the_job(eng
     assert await engine.counts() == {"active": 1}
 
 
+@pytest.mark.parametrize("then", ["fail", "complete", "fail again"])
+async def test_a_repeat_of_a_failed_attempt_is_not_told_that_it_lost_the_job_that_has_gone_on(
+    engine: Engine, then: str
+) -> None:
+    await engine.fail(await started(engine), retry_ms=0)
+    settle = engine.last
+    following = await engine.claim_one(worker="w2")
+    retry_ms = 0 if then == "fail again" else None
+    await engine.settle(ending(following, then.split()[0], b'{"type":"F"}\n', retry_ms=retry_ms))
+    before = await engine.dump()
+    assert await engine.send(settle.again()) == []
+    assert await engine.dump() == before
+
+
+async def test_a_late_failure_stays_refused_when_the_attempt_after_the_rescue_has_failed(engine: Engine) -> None:
+    late = await rescued(engine)
+    await engine.fail(await engine.claim_one(worker="w2"), retry_ms=0)
+    assert await engine.fail(late, retry_ms=0) == [1]
+    assert await engine.repeat() == [b"a1"]
+
+
 async def test_a_restart_between_claim_and_settle_loses_nothing(own_server: Server) -> None:
     clock = barq.ManualClock()
     store = Store(target_of_url(own_server.url), clock, timeout=20.0)

@@ -11,6 +11,11 @@ local function settled_before(type, id, token, kind, body, current)
   if ended and string.match(ended, '^%d+ (.*)$') == token .. '\n' .. body then
     return not call('ZSCORE', line(type, CANCELLED), id)
   end
+  if kind == 'fail' then -- the next attempt may have ended since: a failure more, and no rescue, is this one
+    local _, failures, rescues = between_attempts(token)
+    local _, failures_now, rescues_now = between_attempts(current or (ended and string.match(ended, '^%d+ ([^\n]*)')))
+    if tonumber(failures_now) > tonumber(failures) and rescues_now == rescues then return true end
+  end
   return call('HEXISTS', prefix .. 'job', id) == 0
 end
 
