@@ -2,22 +2,19 @@
 
 import json
 import signal
-import socket
-import ssl
 import threading
 import time
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
 from typing import Literal, NoReturn, get_args
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import click
 
 from barq.errors import EmbeddedServerError, ServerError
 from barq.store import embedded
+from barq.store.dial import dial, shown
 from barq.store.process import log_tail
-from barq.store.talk import Wire
 
 FAILED, NOT_FOUND, UNREACHABLE, INTERRUPTED = 1, 3, 69, 130
 PING_TIMEOUT = 5.0
@@ -147,76 +144,20 @@ def ping(*, url: str, as_json: bool) -> None:
     """
     begin = time.perf_counter()
     try:
-        with _dial(url) as wire:
-            if login := _login(url):
-                wire.ask("AUTH", *login)
+        with dial(url, timeout=PING_TIMEOUT) as wire:
             answer = str(wire.ask("PING"))
     except OSError as error:
-        reason = f"no server at {_shown(url)} ({error.strerror or error or 'no answer'})"
+        reason = f"no server at {shown(url)} ({error.strerror or error or 'no answer'})"
         _fail("ping", f"{reason}; start one, or give its URL with --url", code=UNREACHABLE, as_json=as_json)
     except ServerError as error:
         code = UNREACHABLE if str(error).startswith(NOT_NOW) else FAILED
-        _fail("ping", f"the server at {_shown(url)} refused: {error}", code=code, as_json=as_json)
+        _fail("ping", f"the server at {shown(url)} refused: {error}", code=code, as_json=as_json)
     except ValueError as error:
-        raise click.BadParameter(f"{_shown(url)!r} is no URL of a server: {error}", param_hint="'--url'") from None
+        raise click.BadParameter(f"{shown(url)!r} is no URL of a server: {error}", param_hint="'--url'") from None
     if as_json:
         _print({"ok": True, "milliseconds": round((time.perf_counter() - begin) * 1000, 3)})
     else:
         click.echo(answer)
-
-
-def _dial(url: str) -> Wire:
-    if url.startswith("embedded:"):
-        return _dial_embedded(url)
-    parts = urlsplit(url)
-    host, port = parts.hostname or "127.0.0.1", parts.port or 6379
-    match parts.scheme:
-        case "redis" | "valkey":
-            return Wire.dial(host, port, timeout=PING_TIMEOUT)
-        case "rediss" | "valkeys":
-            return Wire(_encrypted(host, port, _query(url)))
-        case "unix":
-            return Wire.dial_path(unquote(parts.path), timeout=PING_TIMEOUT)
-    raise ValueError("it begins with none of redis:// valkey:// rediss:// unix:// embedded:")
-
-
-def _dial_embedded(url: str) -> Wire:
-    text = url.removeprefix("embedded:").removeprefix("//")
-    folder = Path(text) if text else embedded.default_folder()
-    address = embedded.running(folder)
-    if address is None:
-        raise ConnectionError(f"no bundled server runs with data in {folder}")
-    return Wire.dial(address.host, address.port, timeout=PING_TIMEOUT)
-
-
-def _login(url: str) -> list[str]:
-    """User, if one is named, and password."""
-    parts, query = urlsplit(url), _query(url)
-    user = unquote(parts.username or "") or query.get("username", "")
-    password = unquote(parts.password or "") or query.get("password", "")
-    return [word for word in (user, password) if word] if password else []
-
-
-def _query(url: str) -> dict[str, str]:
-    return {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
-
-
-def _encrypted(host: str, port: int, query: dict[str, str]) -> socket.socket:
-    context = ssl.create_default_context(cafile=query.get("ssl_ca_certs"))
-    if query.get("ssl_check_hostname", "").lower() == "false" or query.get("ssl_cert_reqs") == "none":
-        context.check_hostname = False
-    if query.get("ssl_cert_reqs") == "none":
-        context.verify_mode = ssl.CERT_NONE
-    if certificate := query.get("ssl_certfile"):
-        context.load_cert_chain(certificate, query.get("ssl_keyfile"))
-    plain = socket.create_connection((host, port), PING_TIMEOUT)
-    return context.wrap_socket(plain, server_hostname=host)
-
-
-def _shown(url: str) -> str:
-    """The URL without its password."""
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}".partition("?")[0]
 
 
 # ---- words

@@ -1,27 +1,30 @@
-"""Talk: one bare connection for the few commands that start, find and stop a server. Not for jobs; see link.py.
+"""Talk: one bare connection for the few commands that start, find, stop or look at a server. Not for jobs; see link.py.
 
 It does without the redis package: importing that takes more than twice as long as starting a server.
 """
 
 import socket
+import ssl
 from types import TracebackType
 from typing import Self
 
 from barq.errors import ServerError
+from barq.store.resp import Failure, Reader, Status, Value, encoded
 
 Reply = str | int | list["Reply"] | None
 
 
 class Wire:
-    """One blocking connection that sends a command and reads its answer."""
+    """One blocking connection that sends a command and reads its answer. `name` is how people name its other end."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, name: str = "") -> None:
+        self.name = name
         self._connection = connection
-        self._answers = connection.makefile("rb")
+        self._reader = Reader(lambda: connection.recv(65536))
 
     @classmethod
     def dial(cls, host: str, port: int, *, timeout: float) -> Self:
-        return cls(socket.create_connection((host, port), timeout))
+        return cls(socket.create_connection((host, port), timeout), named(host, port))
 
     @classmethod
     def dial_path(cls, path: str, *, timeout: float) -> Self:
@@ -32,14 +35,39 @@ class Wire:
         except BaseException:
             connection.close()
             raise
-        return cls(connection)
+        return cls(connection, path)
 
     def ask(self, *words: str) -> Reply:
         """Send one command. Raises ServerError for an error answer and OSError when the connection is lost."""
-        parts = [word.encode() for word in words]
-        body = b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
-        self._connection.sendall(b"*%d\r\n%b" % (len(parts), body))
-        return self._read()
+        self.send(*(word.encode() for word in words))
+        return _text(self.read())
+
+    def send(self, *words: bytes) -> None:
+        self._connection.sendall(encoded(*words))
+
+    def read(self) -> Value:
+        """The next answer as it came, an error as well. Raises OSError when the connection is lost."""
+        return self._reader.read()
+
+    def wait_for(self, seconds: float | None) -> None:
+        """How long to wait for answers from now on; None: until they come, or the other end is gone."""
+        self._connection.settimeout(seconds)
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def is_open(self) -> bool:
+        """Whether the other end has not hung up, as far as is known here."""
+        seconds = self._connection.gettimeout()
+        self._connection.settimeout(0)
+        try:
+            more = self._connection.recv(65536)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            return False
+        finally:
+            self._connection.settimeout(seconds)
+        self._reader.feed(more)
+        return bool(more)
 
     def info(self) -> dict[str, str]:
         lines = str(self.ask("INFO")).splitlines()
@@ -50,32 +78,8 @@ class Wire:
         words = [str(word) for word in answer] if isinstance(answer, list) else []
         return dict(zip(words[::2], words[1::2], strict=True))
 
-    def _read(self) -> Reply:
-        line = self._answers.readline()
-        if not line.endswith(b"\r\n"):
-            raise ConnectionResetError("the server closed the connection")
-        kind, text = line[:1], line[1:-2].decode(errors="replace")
-        match kind:
-            case b"+":
-                return text
-            case b"-":
-                raise ServerError(text)
-            case b":":
-                return int(text)
-            case b"$":
-                return self._read_text(int(text))
-            case b"*":
-                return [self._read() for _ in range(int(text))]
-            case _:
-                raise ConnectionError("it does not speak the Redis protocol")
-
-    def _read_text(self, length: int) -> str | None:
-        if length < 0:
-            return None
-        data = self._answers.read(length + 2)
-        if len(data) < length + 2:
-            raise ConnectionResetError("the server closed the connection")
-        return data[:-2].decode(errors="replace")
+    def close(self) -> None:
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -83,5 +87,22 @@ class Wire:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._answers.close()
-        self._connection.close()
+        self.close()
+
+
+def named(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _text(value: Value) -> Reply:
+    match value:
+        case Failure(text):
+            raise ServerError(text.decode(errors="replace"))
+        case Status(text) | bytes(text):
+            return text.decode(errors="replace")
+        case int() | None:
+            return value
+        case list():
+            return [_text(item) for item in value]
+        case _:
+            raise ConnectionError("it does not speak RESP2")
