@@ -15,6 +15,7 @@ COMMANDS = {
         "worker": ("worker:worker", "Run the jobs of an application's queue."),
         "server": ("server:server", "Run the bundled server, or stop it."),
         "ping": ("server:ping", "Ask whether the server answers."),
+        "cli": ("client.command:cli", "Talk to the server in its own commands."),
         "demo": ("demo:demo", "Show barq at work, with jobs of its own."),
     },
     "Jobs": {

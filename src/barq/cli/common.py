@@ -11,16 +11,11 @@ import msgspec
 
 import barq
 from barq.cli import exits
+from barq.cli.options import url_option
 from barq.codec import JsonCodec
 from barq.errors import BarqError, ServerUnreachable
 from barq.store.connect import connect
 
-url_option = click.option(
-    "--url",
-    envvar=["BARQ_URL", "REDIS_URL"],
-    show_envvar=True,
-    help="The server: redis:// valkey:// rediss:// unix:// or embedded:  [default: redis://127.0.0.1:6379]",
-)
 queue_option = click.option(
     "--queue", "queue_name", envvar="BARQ_QUEUE", default="default", show_default=True, show_envvar=True
 )

@@ -1,0 +1,98 @@
+"""A terminal that a test types into and looks at."""
+
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fcntl import ioctl
+from pathlib import Path
+
+import pyte
+
+from tests.cli.support import environment
+from tests.support import wait_until
+
+ENTER, TAB, UP, CTRL_C, CTRL_D = "\r", "\t", "\x1b[A", "\x03", "\x04"
+IN_A_TERMINAL = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+@contextmanager
+def terminal(command: Sequence[str], folder: Path, *, columns: int = 100, **env: str) -> Iterator["Terminal"]:
+    outside, inside = pty.openpty()
+    ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    env = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **env}
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL, *command], stdin=inside, cwd=folder, env=environment(**env)
+    ) as process:
+        os.close(inside)
+        opened = Terminal(outside, process, columns)
+        try:
+            yield opened
+        finally:
+            process.kill()
+            process.wait()
+            opened.close()
+
+
+class Terminal:
+    """`process` runs in it. Lines are what a person sees, without spaces at their end."""
+
+    def __init__(self, outside: int, process: "subprocess.Popen[bytes]", columns: int) -> None:
+        self.process = process
+        self._outside = outside
+        self._screen = pyte.Screen(columns, 50)
+        self._stream = pyte.ByteStream(self._screen)
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                chunk = os.read(self._outside, 65536)
+            except OSError:  # the other side is closed
+                return
+            with self._lock:
+                self._stream.feed(chunk)
+
+    def close(self) -> None:
+        self._reader.join(10)
+        os.close(self._outside)
+
+    @property
+    def lines(self) -> list[str]:
+        """Down to the last that is not empty."""
+        with self._lock:
+            lines = [line.rstrip() for line in self._screen.display]
+        while lines and not lines[-1]:
+            lines.pop()
+        return lines
+
+    def type(self, text: str) -> None:
+        os.write(self._outside, text.encode())
+
+    def shows(self, *last: str) -> None:
+        """Wait until these are the last lines."""
+        wanted = [line.rstrip() for line in last]
+        try:
+            wait_until(lambda: self.lines[-len(wanted) :] == wanted, f"the last lines are {wanted}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{os.linesep.join(self.lines)}") from None
+
+    def holds(self, text: str) -> None:
+        """Wait until some line holds this."""
+        try:
+            wait_until(lambda: any(text in line for line in self.lines), f"{text!r} is shown")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{os.linesep.join(self.lines)}") from None
+
+    def end(self, number: signal.Signals | None = None) -> int:
+        if number is not None:
+            self.process.send_signal(number)
+        return self.process.wait(20)
