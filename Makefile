@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SECONDS ?=
 TESTS ?= tests
+PEERS ?=
 PARALLEL ?= 2
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench bench-peers clean
 
 demo: $(READY)  ## the main job on the bundled server, to watch
 	@$(BIN)/barq demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -32,6 +33,9 @@ format: $(READY)  ## mend what can be mended, and write generated files anew
 bench: $(READY)  ## how fast it is on this machine
 	$(BIN)/python -m benchmarks
 
+bench-peers: $(READY)  ## barq beside other queues, about 20 minutes; PEERS="dramatiq bee-queue" for some of them
+	@$(BIN)/python -m benchmarks.peers $(PEERS)
+
 $(READY): pyproject.toml
 	@echo "setting up $(VENV) (once)" >&2
 	@$(PYTHON) -m venv $(VENV)
@@ -40,4 +44,4 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 clean:
-	rm -rf .venv* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv* .peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -27,6 +27,7 @@ class Rig:
     url: str
     client: redis.Redis
     pid: int
+    folder: Path
 
     def cpu_seconds(self) -> float:
         """CPU that the server has used so far."""
@@ -48,20 +49,26 @@ class Rig:
 
 @contextmanager
 def rig(*, append_only: bool = False) -> Iterator[Rig]:
-    """The bundled server, fresh, pinned to one core; this process is pinned to the other."""
+    """The bundled server, fresh, pinned to one core; this process and its children are pinned to the other meanwhile."""
     folder = Path(tempfile.mkdtemp(prefix="barq-bench-"))
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
     try:
         address = ensure(folder)
-        if (os.cpu_count() or 1) > 1 and hasattr(os, "sched_setaffinity"):
+        if {SERVER_CORE, CLIENT_CORE} <= cores:
             for thread in Path(f"/proc/{address.pid}/task").iterdir():
                 os.sched_setaffinity(int(thread.name), {SERVER_CORE})
             os.sched_setaffinity(0, {CLIENT_CORE})
-        client = redis.Redis(host=address.host, port=address.port)
+        client = redis.Redis(host=address.host, port=address.port, retry=None)  # a server that ends is no fault
         if not append_only:
             client.config_set("appendonly", "no")
-        yield Rig(address.url, client, address.pid)
-        client.shutdown(nosave=True)
+        try:
+            yield Rig(address.url, client, address.pid, folder)
+        finally:
+            client.shutdown(nosave=True)
+            client.close()
     finally:
+        if len(cores) > 1:
+            os.sched_setaffinity(0, cores)
         shutil.rmtree(folder, ignore_errors=True)
 
 
