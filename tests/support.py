@@ -20,6 +20,7 @@ class Server:
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.options = options
+        self.wrapper: tuple[str, ...] = ()  # a program that runs the server
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -32,6 +33,7 @@ class Server:
         persistence = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
         self.process = subprocess.Popen(
             [
+                *self.wrapper,
                 binary,
                 "--bind",
                 "127.0.0.1",

@@ -25,6 +25,7 @@ from barq import queue as _queue, job as _job, task as _task
 from barq.backoff import Backoff, BackoffFunction
 from barq.clock import Clock
 from barq.codec import Codec
+from barq.durability import LOCAL, Durability
 from barq.enqueue import EnqueueOptions
 from barq.events import Event, Progress
 from barq.handlers import Handlers

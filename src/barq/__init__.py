@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from barq.backoff import Backoff, exponential, fixed
     from barq.clock import Clock, ManualClock
     from barq.codec import Codec, JsonCodec
+    from barq.durability import Durability, replicated
     from barq.enqueue import EnqueueOptions
     from barq.errors import (
         BarqError,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         JobFailed,
         JobNotFound,
         LeaseLost,
+        NotConfirmed,
         PermissionDenied,
         QueueFull,
         ResultTimeout,
@@ -46,6 +48,8 @@ _HOME = {
     "ManualClock": "clock",
     "Codec": "codec",
     "JsonCodec": "codec",
+    "Durability": "durability",
+    "replicated": "durability",
     "EnqueueOptions": "enqueue",
     "BarqError": "errors",
     "EmbeddedServerError": "errors",
@@ -56,6 +60,7 @@ _HOME = {
     "JobFailed": "errors",
     "JobNotFound": "errors",
     "LeaseLost": "errors",
+    "NotConfirmed": "errors",
     "PermissionDenied": "errors",
     "QueueFull": "errors",
     "ResultTimeout": "errors",
@@ -82,6 +87,7 @@ __all__ = [
     "BarqError",
     "Clock",
     "Codec",
+    "Durability",
     "EmbeddedServerError",
     "EnqueueOptions",
     "ErrorInfo",
@@ -96,6 +102,7 @@ __all__ = [
     "JsonCodec",
     "LeaseLost",
     "ManualClock",
+    "NotConfirmed",
     "Page",
     "PermissionDenied",
     "Progress",
@@ -114,6 +121,7 @@ __all__ = [
     "WrongState",
     "exponential",
     "fixed",
+    "replicated",
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypedDict
 from barq.backoff import Backoff
 from barq.batch import Batcher
 from barq.clock import Clock
+from barq.durability import Durability, durability_of
 from barq.errors import InvalidType
 from barq.options import Delay, Priority, due, encode_options, job_options, priority_number, text, type_name
 from barq.protocol import calls
@@ -41,16 +42,18 @@ class EnqueueOptions(TypedDict, total=False):
     """Forget the job when it completes."""
     token: str | None
     """Idempotency token: a second enqueue with the same token within a day gives the same job."""
+    durability: Durability | str
+    """How safe the job is before the enqueue returns: local, fsync, replicated, or barq.replicated(n)."""
 
 
 _NAMES: Final = EnqueueOptions.__annotations__.keys()
-_PLACING: Final = ("priority", "delay", "token")
+_PLACING: Final = ("priority", "delay", "token", "durability")
 
 
 class Terms:
     """What is asked of a job but its data, checked and encoded. Shared by all jobs of which the same is asked."""
 
-    __slots__ = ("_head", "_priority", "_type", "due", "job_options", "priority", "token", "type")
+    __slots__ = ("_head", "_priority", "_type", "due", "durability", "job_options", "priority", "token", "type")
 
     def __init__(self, type: str, options: Mapping[str, Any]) -> None:
         if unknown := options.keys() - _NAMES:
@@ -62,6 +65,7 @@ class Terms:
         self.due = due(options.get("delay"))
         token = options.get("token")
         self.token = None if token is None else text("token", token, longest=_LONGEST_TOKEN)
+        self.durability = durability_of(options["durability"]) if "durability" in options else None
         self.job_options = job_options(**{name: value for name, value in options.items() if name not in _PLACING})
         self._type = self.type.encode()
         self._priority = b"%d" % self.priority
@@ -95,11 +99,12 @@ class Draft:
 class Enqueuer:
     """Group commit: jobs of many coroutines in one call, each call under a name that makes repeating it harmless."""
 
-    def __init__(self, store: Store, space: Space, clock: Clock, *, inbox: str) -> None:
+    def __init__(self, store: Store, space: Space, clock: Clock, *, inbox: str, name: str = "") -> None:
         self._store = store
         self._space = space
         self._clock = clock
         self._inbox = inbox.encode()
+        self._name = f"{inbox}{name}".encode()
         self._batcher = Batcher(self._commit, most=MOST_PER_CALL)
         self._loop = asyncio.get_running_loop()
         self._batches = 0
@@ -152,7 +157,7 @@ class Enqueuer:
             name = self._free_names.pop()
         else:
             self._names += 1
-            name = b"%b.%d" % (self._inbox, self._names)
+            name = b"%b.%d" % (self._name, self._names)
         self._batches += 1
         call = calls.enqueue(
             self._space,

@@ -83,5 +83,12 @@ class QueueFull(ServerError):
     """The server has no memory left for new jobs. Running jobs go on."""
 
 
+class NotConfirmed(ServerError):
+    """Stored, but the durability that was asked for was not confirmed in time; the message says what is missing.
+
+    A failover may still lose it. Repeating the enqueue with the same `token` is safe, and asks for confirmation again.
+    """
+
+
 class EmbeddedServerError(ServerError):
     """The bundled server could not be started or stopped; the message says why."""

@@ -13,6 +13,7 @@ from barq import listing
 from barq.backoff import Backoff, BackoffFunction
 from barq.clock import Clock
 from barq.codec import Codec, JsonCodec
+from barq.durability import LOCAL, Durability, durability_of
 from barq.enqueue import Draft, EnqueueOptions, Terms
 from barq.errors import InvalidPayload, InvalidType, InvalidValue, JobNotFound, WrongState
 from barq.events import Event, follow, newest_position
@@ -69,6 +70,7 @@ class Queue:
     `url`: redis://, rediss://, unix://, valkey://, or embedded: for the bundled server; without it BARQ_URL, REDIS_URL,
     or 127.0.0.1:6379. `client`: a redis-py or valkey-py client instead, whose address and password are used.
     `timeout`: seconds after which a call gives up on the server (ServerUnreachable); None = never.
+    `durability`: how safe a job, or an act on it, is before the call returns: local, fsync, or barq.replicated(n).
     `keep_completed`, `keep_failed`: how long ended jobs are kept. `max_payload`: bytes of one job's data.
     """
 
@@ -79,6 +81,7 @@ class Queue:
         url: str | None = None,
         client: Any = None,
         timeout: float | None = 5.0,
+        durability: Durability | str = LOCAL,
         codec: Codec | None = None,
         keep_completed: Retention = KEEP_COMPLETED,
         keep_failed: Retention = KEEP_FAILED,
@@ -105,13 +108,14 @@ class Queue:
             failed=keep_failed,
         )
         self._timeout = None if timeout is None else seconds_to_ms("timeout", timeout, least_ms=1) / 1000
+        self._durability = durability_of(durability)
         self._max_payload = whole_number("max_payload", max_payload, least=1, most=512 * 1024 * 1024 - 1024)
         self._plain_terms: dict[str, Terms] = {}
         if client is not None:
             self.target: Target = target_of_client(client)
         else:
             told = os.environ.get("BARQ_URL") or os.environ.get("REDIS_URL") or DEFAULT_URL
-            self.target = target_of_url(told if url is None else url)
+            self.target = target_of_url(told if url is None else url, fsync=self._durability.fsync)
         self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = weakref.WeakKeyDictionary()
 
     def __repr__(self) -> str:
@@ -135,7 +139,8 @@ class Queue:
         """Store a job and return it. Options are those of barq.EnqueueOptions.
 
         Jobs enqueued by many coroutines at a time share calls to the server. Raises InvalidValue, InvalidType or
-        InvalidPayload before anything is sent, ServerUnreachable (a repeat with the same `token` is safe) or QueueFull.
+        InvalidPayload before anything is sent, ServerUnreachable or NotConfirmed (a repeat with the same `token` is
+        safe), or QueueFull.
         """
         draft = self._draft(type, data, options)
         job: Job[Any] = Job(self, 0, draft)
@@ -159,7 +164,7 @@ class Queue:
                 made.append(Job(self, 0, draft))
                 made[-1].id = self.test_mode.record(made[-1])
             return made
-        async for ids in self._here().enqueuer.many(drafts):
+        async for ids in self._here().enqueuer_of(terms.durability).many(drafts):
             at = len(made)
             made += [Job(self, id, draft) for id, draft in zip(ids, drafts[at : at + len(ids)], strict=True)]
         return made
@@ -199,7 +204,7 @@ class Queue:
         return result
 
     async def _send(self, draft: Draft) -> int:
-        return await self._here().enqueuer.one(draft.new_job())
+        return await self._here().enqueuer_of(draft.terms.durability).one(draft.new_job())
 
     async def _save(self, job: Job[Any], draft: Draft) -> None:
         if self.test_mode.entered:
@@ -207,7 +212,8 @@ class Queue:
             job._dispatch(Event("enqueue", job.type, job.id, datetime.now(UTC)))
         elif job._callbacks:
             here, job._followed = self._here(), True
-            job.id = await here.watcher.expect(here.enqueuer.one(draft.new_job(watch=True)), job._dispatch)
+            stored = here.enqueuer_of(draft.terms.durability).one(draft.new_job(watch=True))
+            job.id = await here.watcher.expect(stored, job._dispatch)
         else:
             job.id = await self._send(draft)
 
@@ -348,12 +354,12 @@ class Queue:
             if value != "":
                 text(name, value, longest=LONGEST_TEXT)
         call = calls.pause(self.space, _type_or_all(type), now_ms=self.clock.server_ms(), by=by, reason=reason)
-        return await self._here().store.send(call)
+        return await self._here().acts.send(call)
 
     async def resume(self, type: str | None = None) -> bool:
         """End a pause. False: it was not paused."""
         call = calls.resume(self.space, _type_or_all(type), now_ms=self.clock.server_ms())
-        return await self._here().store.send(call)
+        return await self._here().acts.send(call)
 
     async def prune(self) -> int:
         """Forget ended jobs beyond the retention, as workers do now and then; returns how many."""
@@ -371,7 +377,7 @@ class Queue:
         refused: list[tuple[int, str]] = []
         for at in range(0, len(checked), MOST_PER_CALL):
             part = checked[at : at + MOST_PER_CALL]
-            words = await self._here().store.send(calls.act(self.space, verb, part, now_ms=self.clock.server_ms()))
+            words = await self._here().acts.send(calls.act(self.space, verb, part, now_ms=self.clock.server_ms()))
             refused += [(id, word) for id, word in zip(part, words, strict=True) if word]
         if refused:
             raise _refusal(verb, refused)
@@ -422,7 +428,14 @@ class Queue:
         if session is None:
             for ended in [other for other in self._sessions if other.is_closed()]:
                 del self._sessions[ended]  # it holds its loop, so the weak key alone never dies
-            session = Session(self.target, self.space, self.clock, self.codec, timeout=self._timeout)
+            session = Session(
+                self.target,
+                self.space,
+                self.clock,
+                self.codec,
+                timeout=self._timeout,
+                durability=self._durability,
+            )
             self._sessions[loop] = session
         return session
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from barq.clock import Clock
 from barq.codec import Codec
+from barq.durability import LOCAL, Durability
 from barq.enqueue import Enqueuer
 from barq.protocol.calls import Space
 from barq.store.connect import Target
+from barq.store.durable import DurableStore
 from barq.store.store import Store
 from barq.watch import Watcher
 
@@ -18,13 +20,41 @@ log = logging.getLogger("barq.session")
 
 
 class Session:
-    def __init__(self, target: Target, space: Space, clock: Clock, codec: Codec, *, timeout: float | None) -> None:
-        inbox = secrets.token_hex(6)
+    """`store` is for what needs no durability beyond the server's own; `acts` and `enqueuer` have the queue's level."""
+
+    def __init__(
+        self,
+        target: Target,
+        space: Space,
+        clock: Clock,
+        codec: Codec,
+        *,
+        timeout: float | None,
+        durability: Durability = LOCAL,
+    ) -> None:
+        self._target = target
+        self._space = space
+        self._clock = clock
+        self._timeout = timeout
+        self._inbox = secrets.token_hex(6)
         self.store = Store(target, clock, timeout=timeout)
-        self.enqueuer = Enqueuer(self.store, space, clock, inbox=inbox)
+        self._levels: dict[Durability, tuple[Store, Enqueuer]] = {}
+        self._levels[LOCAL] = self.store, Enqueuer(self.store, space, clock, inbox=self._inbox)
+        self.acts, self.enqueuer = self._level(durability)
         ear = Store(target, clock, timeout=None)
-        self.watcher = Watcher(self.store, ear, space, clock, codec, inbox=inbox)
+        self.watcher = Watcher(self.store, ear, space, clock, codec, inbox=self._inbox)
         self._background: set[asyncio.Future[Any]] = set()
+
+    def enqueuer_of(self, durability: Durability | None) -> Enqueuer:
+        """The one for jobs of another level than the queue's; None is the queue's."""
+        return self.enqueuer if durability is None else self._level(durability)[1]
+
+    def _level(self, durability: Durability) -> tuple[Store, Enqueuer]:
+        if durability not in self._levels:
+            store = DurableStore(self._target, self._clock, timeout=self._timeout, durability=durability)
+            name = f"-{len(self._levels)}"  # batches are remembered by name: no two enqueuers may share one
+            self._levels[durability] = store, Enqueuer(store, self._space, self._clock, inbox=self._inbox, name=name)
+        return self._levels[durability]
 
     def background(self, work: Awaitable[Any], what: str) -> None:
         """Run something that nobody awaits, such as an async callback."""
@@ -44,4 +74,5 @@ class Session:
         if self._background:
             await asyncio.wait(self._background, timeout=1)
         await self.watcher.close()
-        await self.store.close()
+        for store, _ in self._levels.values():
+            await store.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 import msgspec
 
 from barq.backoff import Backoff, BackoffFunction
+from barq.durability import Durability, durability_of
 from barq.enqueue import EnqueueOptions
 from barq.errors import InvalidPayload, InvalidType, InvalidValue
 from barq.handlers import Handler, check_function, is_coroutine, run_options
@@ -38,6 +39,7 @@ class TaskOptions(typing.TypedDict, total=False):
     timeout: Any
     title: str | None
     remove_on_complete: bool
+    durability: Durability | str
 
 
 class Task(Generic[P, R]):
@@ -98,7 +100,8 @@ def make_task(queue: "Queue", function: Callable[P, R], options: dict[str, Any])
         rest.pop("backoff", None)  # a function can't be stored with the job: the worker that runs it has it
     priority_number(rest.get("priority", 0))
     due(rest.get("delay"))
-    job_options(**{key: value for key, value in rest.items() if key not in ("priority", "delay")})
+    durability_of(rest.get("durability", "local"))
+    job_options(**{key: value for key, value in rest.items() if key not in ("priority", "delay", "durability")})
     hints = _hints(function, type)
     queue.handlers.add(
         Handler(

@@ -92,6 +92,7 @@ async def test_an_unknown_option_in_a_url_is_refused_and_not_taken_for_a_server_
         ({"client": object()}, "client must be a redis.Redis"),
         *(({"timeout": value}, "timeout must be") for value in (0, -1, NAN, INF, True, "5")),
         *(({"keep_completed": value}, "keep_completed must be a barq.Retention") for value in (5, None, "week")),
+        *(({"durability": value}, "durability must be 'local', 'fsync'") for value in ("disk", "", None, 1, True)),
         ({"keep_failed": {"age": 5}}, "keep_failed must be a barq.Retention"),
         *(({"keep_events": value}, "keep_events must be") for value in (0, -1, 1.5, "10", None, True)),
         *(({"keep_logs": value}, "keep_logs must be") for value in (0, 10**7, "10")),
@@ -123,6 +124,12 @@ def test_a_queue_takes_times_as_timedeltas() -> None:
 def test_bad_retentions(make: Any) -> None:
     with pytest.raises(BOTH, match="of a retention must be"):
         make()
+
+
+@pytest.mark.parametrize("value", [0, -1, 101, 1.5, "1", None, True])
+def test_bad_numbers_of_replicas(value: Any) -> None:
+    with pytest.raises(BOTH, match="replicas must be"):
+        barq.replicated(value)
 
 
 @pytest.mark.parametrize("value", [-1, NAN, INF, "5", None, True, timedelta(1), 10**400, 31_536_001])
@@ -197,6 +204,7 @@ def test_bad_options_of_handlers_and_tasks(options: dict[str, Any], says: str) -
         ({"priority": "urgent"}, "priority must be"),
         ({"delay": -1}, "delay must be"),
         ({"title": ""}, "title must"),
+        ({"durability": "disk"}, "durability must"),
     ],
 )
 def test_bad_options_of_tasks(options: dict[str, Any], says: str) -> None:

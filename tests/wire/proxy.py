@@ -26,8 +26,12 @@ class Proxy:
         self._listener: asyncio.Server
 
     @property
+    def port(self) -> int:
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+        return f"redis://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> "Proxy":
         self._listener = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
@@ -35,6 +39,7 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         self._listener.close()
+        await asyncio.sleep(0.01)  # in which what it accepted last reaches us
         await asyncio.gather(*self._accepting, return_exceptions=True)
         self.reset()
         for pump in self._pumps:

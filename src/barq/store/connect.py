@@ -55,8 +55,11 @@ class Target:
     embedded: bool = False
 
 
-def target_of_url(url: str) -> Target:
-    """Check a URL and make a target of it. Nothing is connected, and redis-py is not imported, before `make`."""
+def target_of_url(url: str, *, fsync: bool = False) -> Target:
+    """Check a URL and make a target of it. Nothing is connected, and redis-py is not imported, before `make`.
+
+    `fsync`: the bundled server is to write to disk before it answers; of others that is asked, not set.
+    """
     if not isinstance(url, str):
         raise InvalidType(f"url must be a str such as 'redis://127.0.0.1:6379', got {shown(url)}")
     try:
@@ -69,7 +72,7 @@ def target_of_url(url: str) -> Target:
         if parts.netloc:
             raise InvalidValue(f"url {url!r} can't be used: write embedded:PATH, without //")
         folder = Path(parts.path).expanduser() if parts.path else None
-        return Target(shown=url, make=lambda: _embedded(folder), embedded_folder=folder, embedded=True)
+        return Target(shown=url, make=lambda: _embedded(folder, fsync=fsync), embedded_folder=folder, embedded=True)
     if why := _wrong_with(parts):
         raise InvalidValue(f"url {_hide(url)!r} can't be used: {why}")
     driver_url = url.replace("valkey", "redis", 1) if parts.scheme.startswith("valkey") else url
@@ -129,12 +132,12 @@ def target_of_client(client: Any) -> Target:
     return Target(shown=shown, make=make)
 
 
-def _embedded(folder: Path | None) -> "AbstractConnection":
+def _embedded(folder: Path | None, *, fsync: bool) -> "AbstractConnection":
     from redis.asyncio.connection import Connection
 
     from barq.store.embedded import ensure
 
-    address = ensure(folder)
+    address = ensure(folder, durability="fsync" if fsync else "local")
     return Connection(host=address.host, port=address.port, **_OURS)
 
 

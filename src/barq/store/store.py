@@ -133,7 +133,7 @@ class Store:
                 return self._link
             if self._connecting is None or self._connecting.done():
                 self._connecting = loop.create_task(self._connect(), name="barq connect")
-                self._connecting.add_done_callback(_seen)
+                self._connecting.add_done_callback(seen)
             attempt = self._connecting
             left = None if deadline is None else max(0.0, deadline - loop.time())
             done, _ = await asyncio.wait([attempt], timeout=left)
@@ -177,7 +177,7 @@ class Store:
     def _unreachable(self, bound: float | None, error: BaseException | None) -> ServerUnreachable:
         reason = error or self._last_error
         return ServerUnreachable(
-            f"no answer from the server at {self.target.shown} within {bound:g} s"
+            f"no answer from the server at {self.target.shown} within {round(bound or 0, 2):g} s"
             f"{f' ({_text(reason)})' if reason else ''}: is it running? `barq server` starts one"
         )
 
@@ -201,7 +201,7 @@ def _command(script: Script, call: Call[Any], link: Link, *, whole: bool) -> tup
     return (b"EVALSHA", script.sha if modern else script.plain_sha, b"1", call.prefix, *call.args)
 
 
-def _seen(attempt: "asyncio.Task[Link]") -> None:
+def seen(attempt: "asyncio.Task[Any]") -> None:
     """Who waited for it may be gone; its error was logged already."""
     if not attempt.cancelled():
         attempt.exception()

@@ -13,6 +13,7 @@ from barq import task as _task
 from barq.backoff import Backoff, BackoffFunction
 from barq.clock import Clock
 from barq.codec import Codec
+from barq.durability import LOCAL, Durability
 from barq.enqueue import EnqueueOptions
 from barq.events import Event, Progress
 from barq.handlers import Handlers
@@ -47,6 +48,7 @@ class Queue:
     `url`: redis://, rediss://, unix://, valkey://, or embedded: for the bundled server; without it BARQ_URL, REDIS_URL,
     or 127.0.0.1:6379. `client`: a redis-py or valkey-py client instead, whose address and password are used.
     `timeout`: seconds after which a call gives up on the server (ServerUnreachable); None = never.
+    `durability`: how safe a job, or an act on it, is before the call returns: local, fsync, or barq.replicated(n).
     `keep_completed`, `keep_failed`: how long ended jobs are kept. `max_payload`: bytes of one job's data.
     """
 
@@ -57,6 +59,7 @@ class Queue:
         url: str | None = None,
         client: Any = None,
         timeout: float | None = 5.0,
+        durability: Durability | str = LOCAL,
         codec: Codec | None = None,
         keep_completed: Retention = KEEP_COMPLETED,
         keep_failed: Retention = KEEP_FAILED,
@@ -70,6 +73,7 @@ class Queue:
             url=url,
             client=client,
             timeout=timeout,
+            durability=durability,
             codec=codec,
             keep_completed=keep_completed,
             keep_failed=keep_failed,
@@ -103,7 +107,8 @@ class Queue:
         """Store a job and return it. Options are those of barq.EnqueueOptions.
 
         Jobs enqueued by many coroutines at a time share calls to the server. Raises InvalidValue, InvalidType or
-        InvalidPayload before anything is sent, ServerUnreachable (a repeat with the same `token` is safe) or QueueFull.
+        InvalidPayload before anything is sent, ServerUnreachable or NotConfirmed (a repeat with the same `token` is
+        safe), or QueueFull.
         """
         return Job(portal.call(self.asyncio.enqueue(type, data, **options), self._loop), self._loop)
 

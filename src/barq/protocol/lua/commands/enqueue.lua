@@ -12,6 +12,7 @@ local TOKEN_LIVES_MS = 86400000
 local once = prefix .. 'once:' .. producer
 local before = again == '1' and call('GET', once)
 if before and string.sub(before, 1, #batch + 1) == batch .. ' ' then
+  call('PEXPIRE', once, ONCE_LIVES_MS) -- a write, so that a WAIT behind this call covers the batch
   local answer = {}
   for number in string.gmatch(string.sub(before, #batch + 2), '%d+') do answer[#answer + 1] = tonumber(number) end
   return answer
