@@ -60,7 +60,9 @@ def _priority(_: click.Context, __: click.Parameter, word: str) -> int:
 @click.option("--run-timeout", type=float, help="Seconds after which a run is ended and counts as failed.")
 @click.option("--title", help="A name for people.")
 @click.option("--token", help="Idempotency token: the same one within a day gives the same job.")
-@click.option("--durability", type=click.Choice(["local", "fsync", "replicated"]), help="How safe it is before this ends.")
+@click.option(
+    "--durability", type=click.Choice(["local", "fsync", "replicated"]), help="How safe it is before this ends."
+)
 @job_command
 async def enqueue(
     queue: barq.Queue,
