@@ -28,27 +28,34 @@ def record_head(*, priority: int, type: str, options: bytes) -> bytes:
 class Record:
     """What was asked: written once by the enqueue. Parsed no further than it is needed."""
 
-    __slots__ = ("_created_ms", "_priority", "options_text", "payload", "type_name")
+    __slots__ = ("_head", "payload")
 
     def __init__(self, record: bytes) -> None:
-        self._created_ms, self._priority, self.type_name, rest = record.split(b"\t", 3)
-        self.options_text, _, self.payload = rest.partition(b"\n")
+        self._head, _, self.payload = record.partition(b"\n")
 
     @property
     def created_ms(self) -> int:
-        return int(self._created_ms)
+        return int(self._words[0])
 
     @property
     def priority(self) -> int:
-        return int(self._priority)
+        return int(self._words[1])
 
     @property
     def type(self) -> str:
-        return self.type_name.decode()
+        return self._words[2].decode()
+
+    @property
+    def has_options(self) -> bool:
+        return not self._head.endswith(b"\t")
 
     @property
     def options(self) -> JobOptions:
-        return decode_options(self.options_text)
+        return decode_options(self._words[3])
+
+    @property
+    def _words(self) -> list[bytes]:
+        return self._head.split(b"\t", 3)
 
 
 @dataclass(frozen=True, slots=True)

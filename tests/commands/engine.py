@@ -162,7 +162,7 @@ class Engine:
 
     async def due_in_ms(self, types: Types = "email", most: int = 10, **options: Any) -> int | None:
         claim: Claim = await self.send(self.claim_call(types, most, **options))
-        assert claim.jobs == []
+        assert claim.handed == []
         return claim.due_in_ms
 
     async def settle(self, *settlements: Settlement) -> list[int]:
@@ -179,10 +179,7 @@ class Engine:
             worker="w1",
             nonce=f"n{next(self._numbers)}",
             lease_ms=LEASE_MS,
-            poison=3,
             most=most,
-            chores=True,
-            prunes=True,
         )
         lost, claim = await self.send(call)
         return numbers(lost), held(claim)
@@ -311,7 +308,9 @@ class Engine:
 
 
 def held(claim: Claim) -> list[Held]:
-    return [Held(number(id_), record.split(b"\t", 3)[2].decode(), token, record) for id_, token, record in claim.jobs]
+    return [
+        Held(number(id_), type_.decode(), token, record) for type_, token, jobs in claim.handed for id_, record in jobs
+    ]
 
 
 def numbers(members: list[bytes]) -> list[int]:

@@ -164,10 +164,7 @@ async def turn(engine: Engine, now_ms: int) -> Call[Any]:
         worker="w1",
         nonce="n",
         lease_ms=LEASE_MS,
-        poison=3,
         most=2,
-        chores=True,
-        prunes=True,
     )
 
 

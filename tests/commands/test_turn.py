@@ -57,11 +57,12 @@ async def test_a_turn_without_settlements_is_a_claim(engine: Engine) -> None:
     assert (lost, [one.id for one in jobs]) == ([], [1, 2])
 
 
-async def test_a_turn_rescues_and_promotes_like_a_claim(engine: Engine) -> None:
+async def test_a_turn_leaves_the_chores_to_claims(engine: Engine) -> None:
     await engine.enqueue("email", "email")
     first = await engine.claim_one()
     await engine.fail(first, retry_ms=1000)
     await engine.claim_one(worker="w2")
     engine.clock.advance(LOST)
     _, jobs = await engine.turn()
-    assert [one.id for one in jobs] == [1, 2]
+    assert jobs == []
+    assert await engine.ids_claimed() == [1, 2]

@@ -162,12 +162,10 @@ class Model:
                     self._prune(type_, state)
         return self._told(stale)
 
-    def turn(
-        self, endings: list[Ended], types: dict[str, int], *, prunes: bool, **claim: Any
-    ) -> tuple[list[int], Claimed]:
-        """A settle and a claim whose moves are one entry."""
+    def turn(self, endings: list[Ended], types: dict[str, int], **claim: Any) -> tuple[list[int], Claimed]:
+        """A settle and a claim, without chores and retention, whose moves are one entry."""
         before = len(self.entries)
-        answers = self.settle(endings, prunes=prunes), self.claim(types, **claim)
+        answers = self.settle(endings, prunes=False), self.claim(types, chores=False, poison=0, **claim)
         both = [happening for entry in self.entries[before:] for happening in entry]
         self.entries[before:] = [both] if both else []
         return answers

@@ -140,7 +140,7 @@ class Scripts(RuleBasedStateMachine):
         chores=st.sampled_from([True, True, False]),
     )
     def claim(self, caps: dict[str, int], worker: str, most: int, chores: bool) -> None:
-        terms = self.terms(worker, most, chores)
+        terms = self.terms(worker, most) | {"poison": POISON, "chores": chores}
         call = calls.claim(self.space, list(caps.items()), now_ms=self.model.now, **terms)
         handed = self.model.claim(caps, **terms)
         self.hand_out(handed)
@@ -150,14 +150,12 @@ class Scripts(RuleBasedStateMachine):
     def claim_all(self, worker: str) -> None:
         self.claim(dict.fromkeys(TYPES, 4), worker, 9, True)
 
-    def terms(self, worker: str, most: int, chores: bool) -> dict[str, Any]:
+    def terms(self, worker: str, most: int) -> dict[str, Any]:
         return {
             "worker": worker,
             "nonce": f"n{next(self.numbers)}",
             "lease_ms": LEASE_MS,
-            "poison": POISON,
             "most": most,
-            "chores": chores,
         }
 
     def holders(self, chosen: list[int], *, late: bool) -> list[tuple[int, str, str]]:
@@ -193,16 +191,15 @@ class Scripts(RuleBasedStateMachine):
     @precondition(lambda self: self.handed)
     @rule(ends=ends, late=st.sampled_from([False, False, True]), most=st.integers(min_value=1, max_value=4))
     def turn(self, ends: list[tuple[int, str]], late: bool, most: int) -> None:
-        endings, caps, terms = self.endings(ends, late), dict.fromkeys(TYPES, 2), self.terms("w1", most, True)
+        endings, caps, terms = self.endings(ends, late), dict.fromkeys(TYPES, 2), self.terms("w1", most)
         call = calls.turn(
             self.space,
             map(_settlement, endings),
             list(caps.items()),
             now_ms=self.model.now,
-            prunes=True,
             **terms,
         )
-        stale, handed = self.model.turn(endings, caps, prunes=True, **terms)
+        stale, handed = self.model.turn(endings, caps, **terms)
         self.hand_out(handed)
         self.same(call, (stale, handed), lambda answer: (_ids(answer[0]), _claimed(answer[1])))
 
@@ -340,7 +337,8 @@ def _settlement(one: Ended) -> calls.Settlement:
 
 
 def _claimed(claim: calls.Claim) -> Claimed:
-    return [(number(id_), token.decode()) for id_, token, _ in claim.jobs], claim.due_in_ms
+    jobs = [(number(id_), token.decode()) for _, token, jobs in claim.handed for id_, _ in jobs]
+    return jobs, claim.due_in_ms
 
 
 def _ids(members: list[bytes]) -> list[int]:

@@ -9,7 +9,7 @@ from barq.protocol.scripts import command_names, header, script
 from barq.states import EVENTS, State
 
 LUA = resources.files("barq.protocol") / "lua"
-MOVES_OF_LIBRARY = {"due", "settling", "claiming"}
+MOVES_OF_LIBRARY = {"due"}
 """Files of lua/lib that move jobs for every command that uses them. forget.lua moves what its callers name."""
 
 Move = tuple[State | None, State | None]
@@ -21,9 +21,16 @@ def body(folder: str, name: str) -> str:
 
 
 def text_of(name: str) -> str:
-    """The body of a command with those parts of the library that move jobs."""
+    """The body of a command with its steps and those parts of the library that move jobs."""
     uses = header(name).get("uses", "").split()
-    return "\n".join([body("commands", name), *(body("lib", part) for part in uses if part in MOVES_OF_LIBRARY)])
+    steps = re.findall(r"^-- step: (\w+)$", (LUA / "commands" / f"{name}.lua").read_text("utf-8"), re.MULTILINE)
+    return "\n".join(
+        [
+            body("commands", name),
+            *(body("steps", step) for step in steps),
+            *(body("lib", part) for part in uses if part in MOVES_OF_LIBRARY),
+        ]
+    )
 
 
 def declared(name: str) -> set[Move]:
@@ -40,9 +47,7 @@ def possible(name: str) -> set[Move]:
     text = text_of(name)
     moves: set[Move] = set()
     for source, target in re.findall(r"\b(?:enter|move)\((?!type, from)\w+, (\w+), (\w+)", text):
-        if (source, target) == ("ACTIVE", "state"):  # in settling's `over`, which says for which states
-            moves |= {(state(source), state(goal)) for goal in re.findall(r"\bover\(\w+, ([A-Z]+),", text)}
-        elif source != "state":
+        if source != "state":
             moves.add((state(source), state(target)))
         elif guard := re.search(rf"state ~= ([A-Z]+)\b.*?move\(\w+, state, {target}", text, re.DOTALL):
             moves.add((state(guard[1]), state(target)))
@@ -54,7 +59,7 @@ def possible(name: str) -> set[Move]:
                 for (origin, goal), event in EVENTS.items()
                 if goal == state(target) and origin is not None and asked[1] in (None, event)
             }
-    return moves | {(state(source), None) for source in re.findall(r"\b(?:prune|over)\(\w+, ([A-Z]+),", text)}
+    return moves | {(state(source), None) for source in re.findall(r"\bprune\([\w.]+, ([A-Z]+),", text)}
 
 
 @pytest.mark.parametrize("name", command_names())

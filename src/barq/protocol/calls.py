@@ -6,6 +6,7 @@ A call is one round trip and one atomic script (or one plain command). Sending i
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -101,14 +102,17 @@ def enqueue(
 # ---- claim, settle and what a holder says in between
 
 Settlement = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
-"""(type, id, token, kind, retry_ms, body) as the settle script takes it."""
+"""(type, id, token, kind, retry_ms, body): how one attempt ended."""
+
+Handed = tuple[bytes, bytes, list[tuple[bytes, bytes]]]
+"""(type, token, (id, record) of each job): what a claim hands out under one token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim brought: (id, token, record) of each job, or when the next one is due."""
+    """What a claim brought, or when the next job is due."""
 
-    jobs: list[tuple[bytes, bytes, bytes]]
+    handed: list[Handed]
     due_in_ms: int | None
 
 
@@ -128,9 +132,8 @@ def claim(
 
     With `chores` what is due is promoted, what lost its lease rescued, and the markers of types that have more are set.
     """
-    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep]
-    args += _claim_args(worker, nonce, lease_ms, poison, most, chores)
-    args += _pairs(types)
+    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, _holder(nonce, worker), b"%d" % lease_ms, b"%d" % poison]
+    args += (b"%d" % most, _YES if chores else _NO, *_pairs(types))
     return Call(script("claim"), space.prefix, tuple(args), _claimed)
 
 
@@ -143,24 +146,17 @@ def turn(
     worker: str,
     nonce: str,
     lease_ms: int,
-    poison: int,
     most: int,
-    chores: bool,
-    prunes: bool,
 ) -> Call[tuple[list[bytes], Claim]]:
-    """Settle and claim in one call; returns what each would."""
-    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, *_retention(space), _YES if prunes else _NO]
-    args += _claim_args(worker, nonce, lease_ms, poison, most, chores)
-    args.append(b"%d" % len(types))
-    args += _pairs(types)
-    for settlement in settlements:
-        args += settlement
+    """Settle and claim in one call, without chores and retention; returns what each would."""
+    groups, items = _grouped(settlements)
+    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, _holder(nonce, worker), b"%d" % lease_ms, b"%d" % most]
+    args += (b"%d" % len(types), b"%d" % (len(groups) // _GROUP_FIELDS), *_pairs(types), *groups, *items)
     return Call(script("turn"), space.prefix, tuple(args), lambda reply: (reply[0], _claimed(reply[1])))
 
 
-def _claim_args(worker: str, nonce: str, lease_ms: int, poison: int, most: int, chores: bool) -> tuple[bytes, ...]:
-    numbers = (b"%d" % lease_ms, b"%d" % poison, b"%d" % most)
-    return (worker.encode(), nonce.encode(), *numbers, _YES if chores else _NO)
+def _holder(nonce: str, worker: str) -> bytes:
+    return f"{nonce} {worker}".encode()
 
 
 def _pairs(types: Iterable[tuple[str, int]]) -> Iterable[bytes]:
@@ -170,7 +166,10 @@ def _pairs(types: Iterable[tuple[str, int]]) -> Iterable[bytes]:
 
 
 def _claimed(reply: list[Any]) -> Claim:
-    return Claim(list(zip(reply[1::3], reply[2::3], reply[3::3], strict=True)), reply[0])
+    due, groups, *flat = reply
+    jobs = iter(zip(flat[::2], flat[1::2], strict=True))
+    sizes = zip(groups[::3], groups[1::3], groups[2::3], strict=True)
+    return Claim([(type_, token, list(islice(jobs, size))) for type_, token, size in sizes], due)
 
 
 def settle(space: Space, settlements: Iterable[Settlement], *, now_ms: int, prunes: bool = True) -> Call[list[bytes]]:
@@ -178,10 +177,29 @@ def settle(space: Space, settlements: Iterable[Settlement], *, now_ms: int, prun
 
     With `prunes` the retention of finished jobs is applied on the way.
     """
+    groups, items = _grouped(settlements)
     args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, *_retention(space), _YES if prunes else _NO]
-    for settlement in settlements:
-        args += settlement
+    args += (b"%d" % (len(groups) // _GROUP_FIELDS), *groups, *items)
     return Call(script("settle"), space.prefix, tuple(args), _same)
+
+
+_GROUP_FIELDS: Final = 5
+
+
+def _grouped(settlements: Iterable[Settlement]) -> tuple[list[bytes], list[bytes]]:
+    """(type, token, kind, retry_ms, size) of settlements in a row that share these, and (id, body) of each."""
+    groups: list[bytes] = []
+    items: list[bytes] = []
+    group, begun = None, 0
+    for type_, id_, token, kind, retry_ms, body in settlements:
+        if (type_, token, kind, retry_ms) != group:
+            if group is not None:
+                groups += (*group, b"%d" % (len(items) // 2 - begun))
+            group, begun = (type_, token, kind, retry_ms), len(items) // 2
+        items += (id_, body)
+    if group is not None:
+        groups += (*group, b"%d" % (len(items) // 2 - begun))
+    return groups, items
 
 
 Holding = tuple[bytes, bytes, bytes]

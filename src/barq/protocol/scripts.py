@@ -3,14 +3,18 @@
 The header of a command names its arguments, so that no body counts positions:
 
     -- args: again now lease_ms        what every call gives once; `again` is 1 when a call is sent again
-    -- each: type id token             what follows for each item; `for i, type, id, token in each() do`
+    -- each: type id token             what follows for each item; `for i, type, id, token in each() do`,
+                                       or for some of them `for i, type, id, token in each(first, last) do`
                                        (of several groups each_NAME, all but the last are counted by an argument NAME_count)
     -- flags: deny-oom | allow-oom | no-writes
     -- uses: clock lines               files of lua/lib
     -- moves: waiting>active           the only moves it can make; their events come from the table of states
 
+A line `-- step: NAME` in a body stands for the file NAME of lua/steps, which runs at that place.
+
 What is assembled runs anew at every call, so it holds only what the command needs: a table or function that it does not
-use costs as much as a command of the server.
+use costs as much as a command of the server. That is why what several commands do once each is a step and no function: a
+function that reads many names from around it takes ten times as long to make as to call.
 """
 
 import functools
@@ -30,11 +34,10 @@ _LIBRARY = (
     "look",
     "once",
     "due",
-    "settling",
-    "claiming",
 )  # in the order they build on each other
 _SHEBANG = {"deny-oom": "#!lua\n", "allow-oom": "#!lua flags=allow-oom\n", "no-writes": "#!lua flags=no-writes\n"}
-_LOOP = re.compile(r"for ([\w, ]+) in (each\w*)\(\) do")
+_LOOP = re.compile(r"for ([\w, ]+) in (each\w*)\(([\w, ]*)\) do")
+_STEP = re.compile(r"^-- step: (\w+)$", re.MULTILINE)
 _HEADER = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
 
 
@@ -75,7 +78,7 @@ def script(name: str) -> Script:
     groups = {key: fields.split() for key, fields in head.items() if key.startswith("each")}
     parts.append(_named_arguments(head.get("args", "").split(), groups))
     parts += [_read("lib", part) for part in _LIBRARY if part in uses]
-    parts.append(_read("commands", name))
+    parts.append(_STEP.sub(lambda step: _read("steps", step[1]), _read("commands", name)))
     plain = _LOOP.sub(functools.partial(_written_out, groups), "\n".join(parts))
     source = (_SHEBANG[head["flags"]] + plain).encode()
     return Script(
@@ -121,7 +124,7 @@ def _written_out(groups: dict[str, list[str]], loop: re.Match[str]) -> str:
     index = "i" if index == "_" else index
     values = ", ".join(f"ARGV[at + {at}]" for _, at in wanted)
     return (
-        f"for {index} = 1, {group}_items do local at = {group}_begin + ({index} - 1) * {len(fields)} "
+        f"for {index} = {loop[3] or f'1, {group}_items'} do local at = {group}_begin + ({index} - 1) * {len(fields)} "
         f"local {', '.join(name for name, _ in wanted)} = {values}"
     )
 

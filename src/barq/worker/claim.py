@@ -11,7 +11,7 @@ from typing import Final
 
 from barq.errors import BarqError
 from barq.protocol import calls
-from barq.protocol.calls import Claim, Space
+from barq.protocol.calls import Claim, Handed, Space
 from barq.store.store import Store
 from barq.worker.slots import Room, Slots
 from barq.worker.turn import Turns
@@ -34,7 +34,7 @@ class Listener:
         slots: Slots,
         turns: Turns,
         *,
-        start: Callable[[list[tuple[bytes, bytes, bytes]]], None],
+        start: Callable[[list[Handed]], None],
         nothing: Callable[[], None],
     ) -> None:
         self._store = store
@@ -91,8 +91,8 @@ class Listener:
         finally:
             self._waiting = False
             self._slots.listen((), 0)
-        if brought.jobs:
-            self._start(brought.jobs)
+        if brought.handed:
+            self._start(brought.handed)
             self._turns.kick()
         else:
             self.nothing_to_claim(brought, room)

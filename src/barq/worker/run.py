@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -29,26 +30,29 @@ MS_PER_YEAR = 366 * 86_400_000
 class Runner:
     """Calls handlers. What they get and how their return or exception is read stands here, once for all kinds."""
 
-    def __init__(self, queue: Queue, holder: Holder) -> None:
+    def __init__(self, queue: Queue, holder: Holder, ended: Callable[[Attempt, Outcome], None]) -> None:
         self._queue = queue
         self._holder = holder
+        self._ended = ended
 
-    async def run_async(self, attempt: Attempt) -> Outcome:
+    async def run_async(self, attempt: Attempt) -> None:
+        """A task of its own; `ended` hears the outcome."""
         try:
             handler = attempt.lane.handler
             if handler.arguments is None:
                 value = await handler.function(self._job(attempt))
             else:
                 value = await handler.function(**handler.arguments(self._queue.codec.decode(attempt.record.payload)))
-            if attempt.timed_out:  # it swallowed the cancellation
-                return self.timed_out(attempt)
-            return self._success(attempt, value)
+            # a handler that swallowed the cancellation of its timeout has timed out all the same
+            outcome = self.timed_out(attempt) if attempt.timed_out else self._success(attempt, value)
         except asyncio.CancelledError as error:
             if attempt.timed_out:
-                return self.timed_out(attempt)
-            return Release() if attempt.handed_back or attempt.ended else self.failure(attempt, error)
+                outcome = self.timed_out(attempt)
+            else:
+                outcome = Release() if attempt.handed_back or attempt.ended else self.failure(attempt, error)
         except BaseException as error:  # also SystemExit: a handler must not end the worker
-            return self.failure(attempt, error)
+            outcome = self.failure(attempt, error)
+        self._ended(attempt, outcome)
 
     def run_plain(self, attempt: Attempt, loop: asyncio.AbstractEventLoop) -> Outcome:
         """In a thread of the pool."""
@@ -95,7 +99,7 @@ class Runner:
         return round(float(seconds) * 1000)
 
     def _success(self, attempt: Attempt, value: Any) -> Success:
-        discard = bool(attempt.record.options_text) and attempt.record.options.remove_on_complete
+        discard = attempt.record.has_options and attempt.record.options.remove_on_complete
         if value is None:
             return _FORGET_IT if discard else _NOTHING
         if attempt.lane.handler.arguments is not None:

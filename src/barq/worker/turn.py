@@ -14,7 +14,7 @@ from barq.clock import Clock
 from barq.errors import BarqError
 from barq.outcome import Outcome
 from barq.protocol import calls
-from barq.protocol.calls import MOST_PER_CALL, Claim, Settlement, Space
+from barq.protocol.calls import MOST_PER_CALL, Claim, Handed, Settlement, Space
 from barq.store.store import Store
 from barq.worker.attempt import Attempt
 from barq.worker.settle import Words, settlement
@@ -30,7 +30,7 @@ _TROUBLE_SECONDS: Final = 1.0
 
 
 class Turns:
-    """`start` takes claimed jobs as (id, token, record), `settled` attempts whose outcome the server knows by now, and
+    """`start` takes claimed jobs, `settled` attempts whose outcome the server knows by now, and
     `nothing` is called when a claim found none."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Turns:
         concurrency: int,
         lease_ms: int,
         poison: int,
-        start: Callable[[list[tuple[bytes, bytes, bytes]]], None],
+        start: Callable[[list[Handed]], None],
         settled: Callable[[list[Attempt]], None],
         nothing: Callable[[Claim, Room], None],
     ) -> None:
@@ -102,7 +102,7 @@ class Turns:
 
     def claim(self, room: Room, most: int, *, chores: bool = True) -> calls.Call[Claim]:
         """A claim alone; one that follows a wait for work does the chores."""
-        return calls.claim(self._space, room, **self._terms(most, chores=chores))
+        return calls.claim(self._space, room, **self._terms(most), poison=self._poison, chores=chores)
 
     @property
     def most_per_claim(self) -> int:
@@ -150,11 +150,11 @@ class Turns:
             if stale:
                 _report(attempts, set(stale))
             self._settled(attempts)
-        if brought is not None and brought.jobs:
-            self._start(brought.jobs)
+        if brought is not None and brought.handed:
+            self._start(brought.handed)
         elif brought is not None and not self._flights:
             self._nothing(brought, room)
-        if brought is None or brought.jobs or self._ended:
+        if brought is None or brought.handed or self._ended:
             self.kick()
 
     def _put_off(self, batch: list[tuple[Attempt, Outcome]]) -> list[tuple[Attempt, Outcome]]:
@@ -172,29 +172,36 @@ class Turns:
         return given_up
 
     async def _send(self, settlements: list[Settlement], room: Room, most: int) -> tuple[list[bytes], Claim | None]:
+        """Settle and claim in one call, except now and then, when retention or chores are due as well."""
         self._to_prune -= len(settlements)
-        if prunes := self._to_prune <= 0:
-            self._to_prune = _PRUNE_EVERY
-        if not most:
+        prunes, chores = self._to_prune <= 0, most > 0 and self._loop.time() >= self._chores_at
+        if settlements and most and not (prunes or chores):
+            call = calls.turn(self._space, settlements, room, **self._terms(most))
+            return await self._store.send(call, timeout=None)
+        stale: list[bytes] = []
+        if settlements:
             settle = calls.settle(self._space, settlements, now_ms=self._clock.server_ms(), prunes=prunes)
-            return await self._store.send(settle, timeout=None), None
-        now = self._loop.time()
-        if chores := now >= self._chores_at:
-            self._chores_at = now + _CHORES_SECONDS
-        if not settlements:
-            return [], await self._store.send(self.claim(room, most, chores=chores), timeout=None)
-        call = calls.turn(self._space, settlements, room, prunes=prunes, **self._terms(most, chores=chores))
-        return await self._store.send(call, timeout=None)
+            stale = await self._store.send(settle, timeout=None)
+            if prunes:
+                self._to_prune = _PRUNE_EVERY
+        if not most:
+            return stale, None
+        if chores:
+            self._chores_at = self._loop.time() + _CHORES_SECONDS
+        try:
+            return stale, await self._store.send(self.claim(room, most, chores=chores), timeout=None)
+        except BarqError:
+            if not settlements:
+                raise
+            return stale, None  # what is settled is settled; the next claim, alone, meets the same error
 
-    def _terms(self, most: int, *, chores: bool) -> dict[str, Any]:
+    def _terms(self, most: int) -> dict[str, Any]:
         return {
             "now_ms": self._clock.server_ms(),
             "worker": self._worker_id,
             "nonce": self._clock.nonce(),
             "lease_ms": self._lease_ms,
-            "poison": self._poison,
             "most": most,
-            "chores": chores,
         }
 
 

@@ -14,6 +14,7 @@ from barq.errors import InvalidType, InvalidValue, shown
 from barq.handlers import MOST_CONCURRENT
 from barq.options import seconds_to_ms, type_name, whole_number
 from barq.outcome import Outcome, Release
+from barq.protocol.calls import Handed
 from barq.queue import Queue
 from barq.record import Record
 from barq.store.store import Store
@@ -163,7 +164,7 @@ class Worker:
         self._store = Store(queue.target, queue.clock, timeout=5.0)
         self._ear = Store(queue.target, queue.clock, timeout=None)
         self._words = words = Words(self._store, queue.space, queue.clock, queue.codec)
-        self._runner = Runner(queue, words)
+        self._runner = Runner(queue, words, self._ended)
         self._pool = ThreadPool(self._runner.run_plain, self._ended, most=self.threads)
         self._slots = Slots(queue.handlers, self.types, concurrency=self.concurrency, threads=self.threads)
         self._turns = Turns(
@@ -298,29 +299,31 @@ class Worker:
 
     # ---- one job
 
-    def _start(self, jobs: list[tuple[bytes, bytes, bytes]]) -> None:
+    def _start(self, handed: list[Handed]) -> None:
         """Run what a claim brought."""
-        claimed_at, lanes, held, slots, loop = time.monotonic(), self._slots.lanes, self._held, self._slots, self._loop
+        claimed_at, held, slots, loop, run = (
+            time.monotonic(),
+            self._held,
+            self._slots,
+            self._loop,
+            self._runner.run_async,
+        )
+        stopping = self._stop.is_set()  # the claim was on its way
         self._listener.found_nothing = False
-        for member, token, text in jobs:
-            record = Record(text)
-            lane = lanes[record.type_name]
-            attempt = Attempt(member, token, record, lane, claimed_at)
-            held[member] = attempt
-            slots.take(lane)
-            if self._stop.is_set():  # the claim was on its way
-                slots.leave(lane)
-                self._settle(attempt, Release())
-                continue
-            if lane.timed or record.options_text:
-                self._watch_time(attempt)
-            if lane.is_async:
-                attempt.task = asyncio.Task(self._run(attempt), loop=loop, name="barq job", **_EAGERLY)
-            else:
-                self._pool.submit(attempt)
-
-    async def _run(self, attempt: Attempt) -> None:
-        self._ended(attempt, await self._runner.run_async(attempt))
+        for type_name, token, jobs in handed:
+            lane = slots.lanes[type_name]
+            for member, text in jobs:
+                attempt = held[member] = Attempt(member, token, Record(text), lane, claimed_at)
+                if stopping:
+                    self._settle(attempt, Release())
+                    continue
+                slots.take(lane)
+                if lane.timed or attempt.record.has_options:
+                    self._watch_time(attempt)
+                if lane.is_async:
+                    attempt.task = asyncio.Task(run(attempt), loop=loop, name="barq job", **_EAGERLY)
+                else:
+                    self._pool.submit(attempt)
 
     def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """Its function has returned or raised: the slot is free."""

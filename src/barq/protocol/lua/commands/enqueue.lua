@@ -99,5 +99,5 @@ end
 local text = {}
 for i, number in ipairs(answer) do text[i] = whole(number) end
 call('SET', once, batch .. ' ' .. table.concat(text, ' '), 'PX', ONCE_LIVES_MS)
-publish(t, events_keep)
+-- step: publishing
 return answer

@@ -8,5 +8,5 @@ local t = time_ms(now)
 local forgotten = prune(type, COMPLETED, t, tonumber(completed_ms), tonumber(completed_count))
 forgotten = forgotten + prune(type, FAILED, t, tonumber(failed_ms), tonumber(failed_count))
 forgotten = forgotten + prune(type, CANCELLED, t, tonumber(failed_ms), tonumber(failed_count))
-publish(t, events_keep)
+-- step: publishing
 return forgotten

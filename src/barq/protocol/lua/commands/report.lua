@@ -39,5 +39,5 @@ if moved > 0 then
   local names = name .. ' ' .. string.sub(before, 1, (SAID_KEEPS - 1) * (#name + 1))
   call('SET', said, names, 'PX', SAID_LIVES_MS)
 end
-publish(t, events_keep)
+-- step: publishing
 return stale

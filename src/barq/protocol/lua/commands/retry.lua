@@ -25,5 +25,5 @@ for i, id in each() do
     answer[i] = ''
   end
 end
-publish(t, events_keep)
+-- step: publishing
 return answered(answer)

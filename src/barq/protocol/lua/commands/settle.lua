@@ -1,13 +1,21 @@
 -- settle: say how attempts ended. Refused for a holder whose token is stale; sent again it changes nothing.
--- args: again now events_keep completed_ms completed_count failed_ms failed_count prunes
--- each_settlement: type id token kind retry_ms body
+-- args: again now events_keep completed_ms completed_count failed_ms failed_count prunes group_count
+-- each_group: type token kind retry_ms size
+-- each_settlement: id body
+-- a group: that many settlements in a row which share these
 -- kind: complete, discard (complete and forget), fail (for good, or again in retry_ms), release (hand back, nothing burnt)
 -- prunes: 1 = apply the retention to the lines that these jobs enter
 -- returns: ids that this holder no longer held
 -- flags: allow-oom
--- uses: clock lines events forget settling
+-- uses: clock lines events forget
 -- moves: active>completed active>none active>failed active>delayed active>waiting completed>none failed>none
 local t = time_ms(now)
-local stale = settle_jobs(t)
-publish(t, events_keep)
+-- step: settling
+if prunes == '1' then
+  for _, lot in ipairs(lots) do
+    if lot.kind == 'complete' then prune(lot.type, COMPLETED, t, tonumber(completed_ms), tonumber(completed_count)) end
+    if lot.kind == 'fail' then prune(lot.type, FAILED, t, tonumber(failed_ms), tonumber(failed_count)) end
+  end
+end
+-- step: publishing
 return stale

@@ -1,0 +1,109 @@
+-- Claiming: hand waiting jobs out under a lease. Expects t; leaves `answer`, and which of `types` are `open`, not paused.
+local types, open, groups = {}, {}, {}
+local answer = {false, groups}
+for i, type in each_type() do types[i] = type end
+
+if again == '1' then -- what the call got the first time
+  local mine = ' ' .. holder .. ' '
+  for _, type in ipairs(types) do
+    local ids = call('ZRANGE', line(type, ACTIVE), 0, -1)
+    for from = 1, #ids, 500 do
+      local slice = {unpack(ids, from, math.min(from + 499, #ids))}
+      local runs = call('HMGET', prefix .. 'run', unpack(slice))
+      for i, id in ipairs(slice) do
+        if runs[i] and string.find(runs[i], mine, 1, true) then
+          local g = #groups
+          if groups[g - 2] == type and groups[g - 1] == runs[i] then
+            groups[g] = groups[g] + 1
+          else
+            groups[g + 1], groups[g + 2], groups[g + 3] = type, runs[i], 1
+          end
+          answer[#answer + 1] = id
+          answer[#answer + 1] = call('HGET', prefix .. 'job', id)
+        end
+      end
+    end
+  end
+end
+
+if #groups == 0 then
+  local settings = call('HMGET', prefix .. 'types', '', unpack(types))
+  local all_paused = paused(settings[1])
+  local wanted, popped_of = {}, {}
+  for i, type, most_of_type in each_type() do
+    open[i] = not all_paused and not paused(settings[i + 1])
+    wanted[i] = tonumber(most_of_type)
+  end
+
+  -- every type gets an equal share first, then what others left
+  local left = tonumber(most)
+  local share = math.max(1, math.ceil(left / #types))
+  for round = 1, 2 do
+    for i, type in ipairs(types) do
+      local n = math.min(wanted[i], left, round == 1 and share or left)
+      if open[i] and n > 0 then
+        local popped = call('ZPOPMIN', line(type, WAITING), n)
+        local ids = popped_of[i] or {}
+        local had = #ids
+        for k = 1, #popped, 2 do ids[had + (k + 1) / 2] = popped[k] end
+        popped_of[i] = ids
+        if #popped < 2 * n then wanted[i] = 0 else wanted[i] = wanted[i] - n end
+        left = left - #popped / 2
+      end
+    end
+    if left == 0 or #types == 1 then break end
+  end
+
+  -- The token is the attempt's number and the nonce of the claim: most run for the first time, and jobs with the same
+  -- token are told as a group.
+  local held_by = ' ' .. holder .. ' ' .. whole(t) .. ' '
+  local first_run, lease_end = '1' .. held_by .. '0 0', whole(t + lease_ms)
+  local g, out = 0, 2
+  for i, type in ipairs(types) do
+    local ids = popped_of[i]
+    if ids and #ids > 0 then
+      local records = call('HMGET', prefix .. 'job', unpack(ids))
+      local before = call('HMGET', prefix .. 'run', unpack(ids))
+      local started, leases, run, n, group_token = {}, {}, {}, 0, nil
+      for k, id in ipairs(ids) do
+        local record = records[k]
+        if record then
+          local token = first_run
+          if before[k] then
+            local attempt, failures, rescues = between_attempts(before[k])
+            token = whole(attempt + 1) .. held_by .. failures .. ' ' .. rescues
+          end
+          if token ~= group_token then
+            groups[g + 1], groups[g + 2], groups[g + 3] = type, token, 0
+            group_token, g = token, g + 3
+          end
+          groups[g] = groups[g] + 1
+          n = n + 1
+          started[n] = id
+          leases[2 * n - 1] = lease_end
+          leases[2 * n] = id
+          run[2 * n - 1] = id
+          run[2 * n] = token
+          answer[out + 1] = id
+          answer[out + 2] = record
+          out = out + 2
+        end
+      end
+      if n > 0 then
+        call('HSET', prefix .. 'run', unpack(run))
+        enter(type, WAITING, ACTIVE, started, leases)
+      end
+    end
+  end
+
+  if #groups == 0 then -- in how many ms something of these types is due: a delayed job, or a lease that runs out
+    local due
+    for _, type in ipairs(types) do
+      local delayed = call('ZRANGE', line(type, DELAYED), 0, 0, 'WITHSCORES')[2]
+      local lease = call('ZRANGE', line(type, ACTIVE), 0, 0, 'WITHSCORES')[2]
+      if delayed then due = math.min(due or math.huge, tonumber(delayed)) end
+      if lease and lease ~= 'inf' then due = math.min(due or math.huge, tonumber(lease) + 1) end
+    end
+    answer[1] = due and math.max(0, due - t) or false
+  end
+end

@@ -1,0 +1,94 @@
+-- Settling: how attempts ended. Expects t; leaves `stale`, the ids that this holder no longer held, and `lots`, the jobs
+-- of one type that ended in one way.
+local stale, lots = {}, {}
+if group_count ~= '0' then
+  local ids = {}
+  for i, id in each_settlement() do ids[i] = id end
+  local run = call('HMGET', prefix .. 'run', unpack(ids))
+  local kept, ended = {}, {}
+  local time = whole(t)
+  local k, last = 0, 0
+
+  for _, type, token, kind, retry_ms, size in each_group() do
+    local head, score, kept_as = time .. ' ' .. token .. '\n', time, nil
+    if kind == 'release' or retry_ms ~= '' then
+      local attempt, failures, rescues = between_attempts(token)
+      if kind == 'release' then
+        head, score, kept_as = nil, nil, attempt .. ' ' .. failures .. ' ' .. rescues
+      else
+        kind, score, kept_as = 'retry', whole(t + retry_ms), attempt .. ' ' .. whole(failures + 1) .. ' ' .. rescues
+      end
+    elseif kind == 'discard' then
+      head, score = nil, nil
+    end
+    local lot = lots[kind .. ':' .. type]
+    if not lot then
+      lot = {type = type, kind = kind, ids = {}, bodies = {}, scored = {}}
+      lots[kind .. ':' .. type] = lot
+      lots[#lots + 1] = lot
+    end
+    local lot_ids, bodies, scored = lot.ids, lot.bodies, lot.scored
+    local n, first = #lot_ids, last + 1
+    last = last + size
+    for i, id, body in each_settlement(first, last) do
+      local held = run[i] == token
+      if not held then
+        -- After a lost answer: was it this very call that settled the job? What a cancel or a last rescue writes has the
+        -- holder's token as well, and a rescued job its attempt: so all of it must be as this call left it.
+        local settled_before = false
+        if again == '1' and kind == 'release' then
+          settled_before = run[i] == kept_as
+        elseif again == '1' then
+          local before = call('HGET', prefix .. 'end', id)
+          if before and string.match(before, '^%d+ (.*)$') == token .. '\n' .. body then
+            settled_before = not call('ZSCORE', line(type, CANCELLED), id)
+          else
+            settled_before = call('HEXISTS', prefix .. 'job', id) == 0
+          end
+        end
+        if not settled_before then stale[#stale + 1] = id end
+      else
+        n = n + 1
+        lot_ids[n] = id
+        bodies[n] = body
+        if score then
+          scored[2 * n - 1] = score
+          scored[2 * n] = id
+        end
+        if head then
+          ended[k + 1] = id
+          ended[k + 2] = head .. body
+          k = k + 2
+        end
+        if kept_as then
+          kept[#kept + 1] = id
+          kept[#kept + 1] = kept_as
+        end
+      end
+    end
+  end
+
+  if #kept > 0 then call('HSET', prefix .. 'run', unpack(kept)) end
+  if k > 0 then call('HSET', prefix .. 'end', unpack(ended)) end
+  for _, lot in ipairs(lots) do
+    local type, kind, settled = lot.type, lot.kind, lot.ids
+    if #settled == 0 then -- all stale
+    elseif kind == 'complete' then
+      call('HDEL', prefix .. 'run', unpack(settled))
+      move(type, ACTIVE, COMPLETED, settled, lot.scored, lot.bodies)
+    elseif kind == 'fail' then
+      call('HDEL', prefix .. 'run', unpack(settled))
+      move(type, ACTIVE, FAILED, settled, lot.scored, lot.bodies)
+    elseif kind == 'discard' then
+      move(type, ACTIVE, NONE, settled, nil, lot.bodies)
+      forget(settled)
+    elseif kind == 'retry' then
+      move(type, ACTIVE, DELAYED, settled, lot.scored, lot.bodies)
+      wake(type)
+    else
+      local scored, known = scored_by_priority(settled)
+      if #known > 0 then move(type, ACTIVE, WAITING, known, scored) end
+      wake(type)
+    end
+  end
+end
