@@ -5,8 +5,10 @@ each with at most half of what waits, so that client and server work at the same
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
+
+from barq.aio import cancelled
 
 T = TypeVar("T")
 
@@ -30,6 +32,11 @@ class Batcher(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is on its way or about to be."""
+        return not (self._items or self._flights)
 
     def add(self, item: T) -> None:
         self._items.append(item)
@@ -102,11 +109,3 @@ class Batcher(Generic[T]):
             if not self._scheduled:
                 self._consider()
 
-
-async def cancelled(tasks: "Iterable[asyncio.Task[None]]") -> None:
-    """Cancel tasks until they have ended: one cancel is not always enough on Python 3.11."""
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=0.1)

@@ -51,18 +51,10 @@ class Job(Generic[R]):
     Reading attributes does no I/O; `refresh()` reads the job again. R is the type of its result.
     """
 
-    __slots__ = (
-        "_callbacks",
-        "_data",
-        "_followed",
-        "_holder",
-        "_note",
-        "_queue",
-        "_record",
-        "_status",
-        "_token",
-        "id",
-    )
+    _data: Any = _UNREAD
+    _note: Progress | None = None
+    _callbacks: list[tuple[str, Callback]] | None = None
+    _followed = False  # saved with callbacks, which hear every event from the first on
 
     id: int
     """A whole number that grows by one over all types of a queue; 0 until the job is saved."""
@@ -83,10 +75,6 @@ class Job(Generic[R]):
         self._status = status
         self._token = token
         self._holder = holder
-        self._data: Any = _UNREAD
-        self._note: Progress | None = None
-        self._callbacks: list[tuple[str, Callback]] | None = None
-        self._followed = False  # saved with callbacks, which hear every event from the first on
 
     def __repr__(self) -> str:
         return f"<Job {self.id or 'unsaved'} {self.type} {self.state}>"

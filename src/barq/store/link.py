@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import hiredis
 
+from barq.aio import cancelled, start
 from barq.store.connect import Server
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._out: list[bytes] = []
         self._unanswered: deque[tuple[asyncio.Future[Any], float]] = deque()
-        self._something_to_write = asyncio.Event()
         self._lost: BaseException | None = None
         self._reader = self._loop.create_task(self._read(), name="barq link reader")
-        self._writer = self._loop.create_task(self._write(), name="barq link writer")
+        self._writer: asyncio.Task[None] | None = None  # only while the connection takes no more
+        self._scheduled = False
         self._watchdog = self._loop.call_later(answer_seconds / 4, self._watch)
 
     @property
@@ -54,27 +55,32 @@ class Link:
             return future
         self._unanswered.append((future, self._loop.time() + self._answer_seconds + may_block))
         self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]
-        self._something_to_write.set()
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self.flush)
         return future
+
+    def flush(self) -> None:
+        """Write what waits, now instead of at the end of this turn of the loop."""
+        if self._out and self._writer is None and self._lost is None:
+            self._writer = start(self._write(), name="barq link writer")
+        self._scheduled = False
 
     async def close(self) -> None:
         """End the link; calls in flight get LinkLost."""
         self._break(LinkLost("the link was closed"))
-        for task in (self._reader, self._writer):
-            while not task.done():  # one cancel is not always enough on Python 3.11
-                task.cancel()
-                await asyncio.wait([task], timeout=0.1)
+        await cancelled([task for task in (self._reader, self._writer) if task is not None])
         await self._hang_up()
 
     async def _write(self) -> None:
         try:
-            while True:
-                await self._something_to_write.wait()
-                self._something_to_write.clear()
+            while self._out:
                 out, self._out = self._out, []
                 await self._connection.send_packed_command(out, check_health=False)
         except Exception as error:
             self._break(error)  # cancels the reader, which hangs up
+        finally:
+            self._writer = None
 
     async def _read(self) -> None:
         from redis.exceptions import ResponseError
@@ -113,7 +119,8 @@ class Link:
         self._lost = error
         self._watchdog.cancel()
         self._reader.cancel()
-        self._writer.cancel()
+        if self._writer is not None:
+            self._writer.cancel()
         while self._unanswered:
             future, _ = self._unanswered.popleft()
             if not future.done():

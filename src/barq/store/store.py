@@ -90,6 +90,11 @@ class Store:
             if sent:
                 call = call.again()
 
+    def flush(self) -> None:
+        """Write what was sent so far now, instead of at the end of this turn of the loop."""
+        if self._link is not None:
+            self._link.flush()
+
     @property
     def connected(self) -> bool:
         return self._link is not None and not self._link.lost

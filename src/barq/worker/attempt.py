@@ -13,19 +13,14 @@ if TYPE_CHECKING:
 class Attempt:
     """A job in a slot of this worker."""
 
-    __slots__ = (
-        "claimed_at",
-        "ended",
-        "handed_back",
-        "lane",
-        "member",
-        "record",
-        "settle_until",
-        "task",
-        "timed_out",
-        "timer",
-        "token",
-    )
+    task: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+    timed_out = False
+    handed_back = False
+    settle_until: float | None = None
+    """Set when the server refuses to settle it."""
+    ended = False
+    """Its outcome is on its way: what its function still does no longer counts."""
 
     def __init__(self, member: bytes, token: bytes, record: Record, lane: Lane, claimed_at: float) -> None:
         self.member = member
@@ -33,12 +28,6 @@ class Attempt:
         self.record = record
         self.lane = lane
         self.claimed_at = claimed_at
-        self.task: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-        self.timed_out = False
-        self.handed_back = False
-        self.settle_until: float | None = None  # set when the server refuses to settle it
-        self.ended = False  # its outcome is on its way: what its function still does no longer counts
 
     @property
     def holding(self) -> "Holding":

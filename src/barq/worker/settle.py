@@ -45,6 +45,11 @@ class Words:
         self._codec = codec
         self._batcher: Batcher[tuple[Word, asyncio.Future[None]]] = Batcher(self._send, most=MOST_PER_CALL)
 
+    @property
+    def quiet(self) -> bool:
+        """Nothing is on its way or about to be."""
+        return self._batcher.quiet
+
     async def landed(self) -> None:
         await self._batcher.landed()
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from barq.batch import cancelled
+from barq.aio import cancelled, start
 from barq.clock import Clock
 from barq.errors import BarqError
 from barq.outcome import Outcome
@@ -62,6 +62,7 @@ class Turns:
         self._nothing = nothing
         self._half = min(MOST_PER_CALL, concurrency if concurrency < _TOO_FEW_TO_SPLIT else (concurrency + 1) // 2)
         self._ended: list[tuple[Attempt, Outcome]] = []
+        self._flying = 0
         self._flights: set[asyncio.Task[None]] = set()
         self._scheduled = False
         self._claiming = True
@@ -85,7 +86,7 @@ class Turns:
     @property
     def quiet(self) -> bool:
         """Nothing is on its way or about to be."""
-        return not (self._flights or self._ended or self._scheduled)
+        return not (self._flying or self._ended or self._scheduled)
 
     def stop_claiming(self) -> None:
         self._claiming = False
@@ -110,10 +111,10 @@ class Turns:
 
     def _turn(self) -> None:
         self._scheduled = False
-        if len(self._flights) >= _MOST_IN_FLIGHT:
+        if self._flying >= _MOST_IN_FLIGHT:
             return
         ended, free = len(self._ended), self._slots.free if self._claiming else 0
-        if self._flights and ended < self._half and free < self._half:
+        if self._flying and ended < self._half and free < self._half:
             return
         room = self._slots.open() if free > 0 else []
         most = min(free, self._half) if room else 0
@@ -122,8 +123,11 @@ class Turns:
             return
         batch, self._ended = self._ended[: self._half], self._ended[self._half :]
         self._slots.reserve(room, most)
-        flight = self._loop.create_task(self._fly(batch, room, most), name="barq turn")
-        self._flights.add(flight)
+        self._flying += 1
+        if flight := start(self._fly(batch, room, most), name="barq turn"):
+            self._flights.add(flight)
+            flight.add_done_callback(self._flights.discard)
+        self._store.flush()
         if self._ended or (most and self._slots.free >= self._half):
             self.kick()
 
@@ -131,7 +135,7 @@ class Turns:
         stale: list[bytes] = []
         brought = None
         try:
-            if batch:
+            if batch and not self._words.quiet:
                 await self._words.landed()  # what an attempt said comes before how it ended
             stale, brought = await self._send([settlement(*one) for one in batch], room, most)
         except Exception as error:
@@ -140,9 +144,7 @@ class Turns:
             batch = self._put_off(batch)
             await asyncio.sleep(_TROUBLE_SECONDS)
         finally:
-            task = asyncio.current_task()
-            assert task is not None
-            self._flights.discard(task)
+            self._flying -= 1
             self._slots.give_back(room, most)
             self._landed.set()
         if batch:
@@ -152,7 +154,7 @@ class Turns:
             self._settled(attempts)
         if brought is not None and brought.handed:
             self._start(brought.handed)
-        elif brought is not None and not self._flights:
+        elif brought is not None and not self._flying:
             self._nothing(brought, room)
         if brought is None or brought.handed or self._ended:
             self.kick()
