@@ -43,7 +43,14 @@ if group_count ~= '0' then
           if before and string.match(before, '^%d+ (.*)$') == token .. '\n' .. body then
             settled_before = not call('ZSCORE', line(type, CANCELLED), id)
           else
-            settled_before = call('HEXISTS', prefix .. 'job', id) == 0
+            if kind == 'fail' or kind == 'retry' then
+              -- the next attempt may have ended since: a failure more, and no rescue, is this one
+              local _, failures, rescues = between_attempts(token)
+              local last = run[i] or (before and string.match(before, '^%d+ ([^\n]*)'))
+              local _, failures_now, rescues_now = between_attempts(last)
+              settled_before = tonumber(failures_now) > tonumber(failures) and rescues_now == rescues
+            end
+            settled_before = settled_before or call('HEXISTS', prefix .. 'job', id) == 0
           end
         end
         if not settled_before then stale[#stale + 1] = id end
