@@ -108,4 +108,3 @@ class Batcher(Generic[T]):
             self._landed.set()
             if not self._scheduled:
                 self._consider()
-
