@@ -310,8 +310,8 @@ class Worker:
         )
         stopping = self._stop.is_set()  # the claim was on its way
         self._listener.found_nothing = False
-        for type_name, token, jobs in handed:
-            lane = slots.lanes[type_name]
+        for lane_name, token, jobs in handed:
+            lane = slots.lanes[lane_name]
             for member, text in jobs:
                 attempt = held[member] = Attempt(member, token, Record(text), lane, claimed_at)
                 if stopping:
