@@ -8,13 +8,17 @@ TESTS ?= tests
 PEERS ?=
 PARALLEL ?= 2
 
-.PHONY: demo test check format bench bench-peers clean
+.PHONY: demo test chaos check format bench bench-peers clean
 
 demo: $(READY)  ## the main job on the bundled server, to watch
 	@$(BIN)/barq demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest $(TESTS) -n $(PARALLEL) --dist loadgroup -q
+
+chaos: $(READY)  ## jobs of all kinds under faults of all kinds: SEED, SECONDS, FAULTS=kill,reset, JOBS (at least), SOAK (minutes)
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(FAULTS),--faults $(FAULTS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(SOAK),--soak $(SOAK))
 
 check: $(READY)  ## lint, types, import rules, generated files
 	$(BIN)/ruff check .
