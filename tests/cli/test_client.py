@@ -54,7 +54,8 @@ def test_each_command_of_the_brief_answers_as_in_redis_cli(shown: Cli) -> None:
     ]
     done = shown("cli", "--no-raw", stdin="".join(f"{command}\n" for command, _ in dialogue))
     assert (done.code, done.out, done.err) == (0, "".join(f"{answer}\n" for _, answer in dialogue), "")
-    for command, answer in [dialogue[1], dialogue[2], ("INCR visits", "(integer) 2"), dialogue[17]]:
+    alone = [("HGETALL schools", '1) "Seattle"\n2) "80"'), ("INCR visits", "(integer) 2"), ("GET nope", "(nil)")]
+    for command, answer in [("GET Holberton", '"School"'), *alone]:
         done = shown("cli", "--no-raw", *command.split())
         assert (done.code, done.out, done.err) == (0, f"{answer}\n", ""), command
 

@@ -1,10 +1,12 @@
 """`barq cli` at a terminal: what a person types and sees."""
 
+import signal
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
 
@@ -159,6 +161,18 @@ def test_monitor_is_shown_until_ctrl_c(screen: Terminal, prompt: str, own_server
     screen.holds('"SET" "seen" "yes"')
     screen.type(CTRL_C)
     screen.shows("^C", prompt)
+
+
+def test_ctrl_c_ends_the_wait_for_a_server_that_hangs(open_cli: Open, prompt: str, own_server: Server) -> None:
+    assert own_server.process is not None
+    own_server.process.send_signal(signal.SIGSTOP)
+    with open_cli() as screen:
+        wait_until(psutil.Process(screen.process.pid).net_connections, "it has connected, and asks for the commands")
+        screen.type(CTRL_C)
+        screen.shows("^C", "not connected>")
+        own_server.process.send_signal(signal.SIGCONT)
+        screen.type(f"echo hello{ENTER}")
+        screen.shows('"hello"', prompt)
 
 
 # ---- losing the server

@@ -56,7 +56,7 @@ class Prompt:
                     if not self._run(line):
                         return
             except KeyboardInterrupt:
-                self._connect()  # where it was an answer that the user did not wait for
+                continue
             except EOFError:
                 return
 
@@ -85,8 +85,9 @@ class Prompt:
             answer(self._session, command, as_raw=self._as_raw, failures_to_stderr=False)
         except BarqError as error:
             exits.say(str(error))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # the answer may still come, so that connection is of no more use
             click.echo()
+            self._connect()
             raise
 
     def _connect(self) -> None:
@@ -94,6 +95,8 @@ class Prompt:
             self._session.connect()
         except BarqError as error:
             exits.say(str(error))
+        except KeyboardInterrupt:
+            click.echo()
 
     # ---- what the server says of its commands
 
@@ -103,6 +106,8 @@ class Prompt:
                 self._docs = ask_docs(self._session)
             except BarqError:
                 pass  # the next command meets the same, and says so
+            except KeyboardInterrupt:
+                click.echo()
 
     def _hint(self) -> str:
         app = get_app()

@@ -75,9 +75,11 @@ class Session:
             self._wire.send(*words)
             answer = self._wire.read()
             self._wire.wait_for(None)
-        except OSError as error:
-            self._hang_up()
-            raise self._lost(error) from None
+        except BaseException as error:
+            self._hang_up()  # or the next command would get this one's answer
+            if isinstance(error, OSError):
+                raise self._lost(error) from None
+            raise
         return answer
 
     def run(self, words: Sequence[bytes]) -> Generator[Value, None, None]:
