@@ -9,7 +9,7 @@ import sys
 import termios
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fcntl import ioctl
 from pathlib import Path
 
@@ -23,18 +23,23 @@ IN_A_TERMINAL = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv
 
 
 @contextmanager
-def terminal(command: Sequence[str], folder: Path, *, columns: int = 100, **env: str) -> Iterator["Terminal"]:
+def terminal(
+    command: Sequence[str], folder: Path, *, columns: int = 100, rows: int = 50, **env: str
+) -> Iterator["Terminal"]:
     outside, inside = pty.openpty()
-    ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     env = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **env}
     with subprocess.Popen(
         [sys.executable, "-c", IN_A_TERMINAL, *command], stdin=inside, cwd=folder, env=environment(**env)
     ) as process:
         os.close(inside)
-        opened = Terminal(outside, process, columns)
+        opened = Terminal(outside, process, columns, rows)
         try:
             yield opened
         finally:
+            process.send_signal(signal.SIGHUP)  # a shell hangs up on what runs in it
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(5)
             process.kill()
             process.wait()
             opened.close()
@@ -43,10 +48,10 @@ def terminal(command: Sequence[str], folder: Path, *, columns: int = 100, **env:
 class Terminal:
     """`process` runs in it. Lines are what a person sees, without spaces at their end."""
 
-    def __init__(self, outside: int, process: "subprocess.Popen[bytes]", columns: int) -> None:
+    def __init__(self, outside: int, process: "subprocess.Popen[bytes]", columns: int, rows: int) -> None:
         self.process = process
         self._outside = outside
-        self._screen = pyte.Screen(columns, 50)
+        self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read)

@@ -2,13 +2,18 @@
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, Server
+from tests.cli.terminal import Terminal, terminal
+from tests.docs.console import Reader
+from tests.support import ROOT, Server, free_port
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 PYTHON = [
@@ -16,6 +21,14 @@ PYTHON = [
     for page in PAGES
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL), 1)
 ]
+CONSOLES = [page for page in PAGES if "```console" in page.read_text()]
+
+BARQ_AT_ANOTHER_PORT = """#!/bin/sh
+case "$*" in
+    server | "server --daemon") set -- "$@" --port {port} ;;
+esac
+exec {barq} "$@"
+"""
 
 
 @pytest.mark.parametrize("block", PYTHON)
@@ -47,6 +60,40 @@ def test_application_of_the_readme_works_as_shown(own_server: Server, tmp_path: 
     finally:
         dev.terminate()
         dev.communicate(timeout=20)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("page", CONSOLES, ids=lambda page: page.stem)
+def test_consoles_show_what_the_page_tells(page: Path, tmp_path: Path) -> None:
+    """All console blocks of a page, one after the other as a person would type them. See console.py."""
+    folder = tmp_path / "queuing_system"
+    shutil.copytree(ROOT / "examples" / "queuing_system", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    port, http = str(free_port()), str(free_port())
+    script = tmp_path / "bin" / "barq"
+    script.parent.mkdir()
+    script.write_text(BARQ_AT_ANOTHER_PORT.format(port=port, barq=shlex.join(barq())))
+    script.chmod(0o755)
+    environment = {
+        "PATH": os.pathsep.join([str(script.parent), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PS1": "$ ",
+        "HISTFILE": "/dev/null",
+        "XDG_DATA_HOME": str(tmp_path / "share"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "REDIS_URL": f"redis://127.0.0.1:{port}",
+        "PORT": http,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+    def shell() -> AbstractContextManager[Terminal]:
+        bash = [shutil.which("bash") or "bash", "--norc", "--noprofile", "-i"]
+        return terminal(bash, folder, columns=220, rows=600, **environment)  # large enough that nothing scrolls away
+
+    try:
+        with Reader(folder, {"6379": port, "1245": http}, shell) as reader:
+            reader.read(page.read_text())
+    finally:
+        stop = {**os.environ, **environment}
+        subprocess.run([script, "server", "stop"], env=stop, capture_output=True, timeout=20, check=False)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
