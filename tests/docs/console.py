@@ -99,7 +99,7 @@ class Reader:
             return found is not None
 
         try:
-            wait_until(matches, "the terminal shows it", seconds=15)
+            wait_until(matches, "the terminal shows it", seconds=40)
         except AssertionError:
             page = "\n".join(told.lines)
             raise AssertionError(f"the page tells\n\n{page}\n\nbut the terminal shows\n\n{seen}") from None
