@@ -15,7 +15,7 @@ from tests.cli.terminal import Terminal, terminal
 from tests.docs.console import Reader
 from tests.support import ROOT, Server, free_port
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*/README.md")])
 PYTHON = [
     pytest.param(block, id=f"{page.stem}-{number}")
     for page in PAGES
@@ -96,7 +96,7 @@ def test_consoles_show_what_the_page_tells(page: Path, tmp_path: Path) -> None:
         subprocess.run([script, "server", "stop"], env=stop, capture_output=True, timeout=20, check=False)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_that_are_shown_exist(page: Path) -> None:
     text = page.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -107,7 +107,7 @@ def test_commands_that_are_shown_exist(page: Path) -> None:
         assert re.search(rf"^\s+{''.join(name)}\b", names, re.MULTILINE), f"barq {''.join(name)}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_are_linked_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target

@@ -1,5 +1,6 @@
 """An example program as a process: its lines as they come, its end, and what it said on stderr."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,19 +15,26 @@ FOLDER = ROOT / "examples" / "queuing_system"
 
 
 class Program:
-    """Runs one file of the examples against the server on a port of 127.0.0.1. Ended for sure when the `with` ends."""
+    """Runs one file of the examples against the server on a port of 127.0.0.1, or at a URL, with Python or `barq dev`.
 
-    def __init__(self, file: str, port: int, *arguments: str) -> None:
-        environment = {name: value for name, value in os.environ.items() if name != "BARQ_URL"}
-        environment["REDIS_URL"] = f"redis://127.0.0.1:{port}"
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    Ended for sure when the `with` ends.
+    """
+
+    def __init__(self, file: str, server: int | str, *arguments: str, dev: bool = False, **more: str) -> None:
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ("BARQ_URL", "PYTHONUNBUFFERED")
+        }
+        environment["REDIS_URL"] = server if isinstance(server, str) else f"redis://127.0.0.1:{server}"
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1", **more}
         self.file = file
+        self._dev = dev
         self.lines: list[str] = []
         self.errors: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, str(FOLDER / file), *arguments],
+            [sys.executable, *(["-m", "barq.cli", "dev"] if dev else []), str(FOLDER / file), *arguments],
             env=environment,
             cwd=Path("/"),  # a program finds its parts wherever it is started
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -47,6 +55,10 @@ class Program:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._dev and self.process.poll() is None:
+            self.process.terminate()  # barq dev then ends what it runs
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(15)
         self.process.kill()
         self._finish(10)
 
@@ -56,6 +68,11 @@ class Program:
             lambda: len(self.lines) >= number or self.process.poll() is not None,
             f"{self.file} prints {number} lines, not only {self.lines}",
         )
+        return self
+
+    def says(self, text: str) -> Self:
+        """Wait until a line on stderr holds the text."""
+        wait_until(lambda: any(text in line for line in self.errors), f"{self.file} says {text!r}, not {self.errors}")
         return self
 
     def complains(self) -> Self:
