@@ -1,0 +1,131 @@
+"""Budget: what a job costs in round trips, commands and memory, counted, so that it can't grow unseen. Time is measured
+by `make bench`, never here."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+import barq
+from tests.support import Server
+
+JOBS = 2000
+COMMANDS_IN_A_TURN = 15
+"""TIME; HMGET HSET HDEL ZREM ZADD to settle; HMGET ZPOPMIN HMGET HMGET HSET ZADD to claim; INCR XADD EXISTS to publish."""
+BLOCKS_OF_A_RUNNING_JOB = 25
+"""Objects that a job holds while its handler waits: its task, coroutines, future, timer, record and attempt."""
+
+
+@pytest.fixture
+def quick_server(tmp_path: Path) -> Iterator[Server]:
+    running = Server(tmp_path, "--appendonly", "no").start()
+    yield running
+    running.stop()
+
+
+class Counted:
+    """Commands by name since it was made; those inside of scripts are counted by the server as well."""
+
+    def __init__(self, server: Server) -> None:
+        self._client = redis.Redis.from_url(server.url)
+        self._client.config_resetstat()
+
+    def by_name(self) -> dict[str, int]:
+        stats = self._client.info("commandstats")
+        return {name.removeprefix("cmdstat_"): int(told["calls"]) for name, told in stats.items()}
+
+
+def sent(counts: dict[str, int]) -> int:
+    """Calls of scripts that travelled."""
+    return counts.get("evalsha", 0) + counts.get("eval", 0)
+
+
+async def test_jobs_of_many_producers_travel_in_batches(quick_server: Server) -> None:
+    async with barq.Queue(url=quick_server.url) as queue:
+        await queue.ping()
+        counted = Counted(quick_server)
+
+        async def producer() -> None:
+            for _ in range(JOBS // 100):
+                await queue.enqueue("email", {"to": "a"})
+
+        await asyncio.gather(*(producer() for _ in range(100)))
+        counts = counted.by_name()
+    assert sent(counts) <= JOBS / 40, counts  # half of the hundred in each of two calls in flight
+    assert counts["xadd"] == sent(counts), "an event entry for each call, not for each job"
+
+
+async def test_bulk_takes_one_call_for_250_jobs(quick_server: Server) -> None:
+    async with barq.Queue(url=quick_server.url) as queue:
+        await queue.ping()
+        counted = Counted(quick_server)
+        await queue.enqueue_many("email", [{"to": "a"}] * JOBS)
+        assert sent(counted.by_name()) <= JOBS / 250 + 1
+
+
+@pytest.mark.parametrize("concurrency", [10, 100])
+async def test_settling_and_claiming_take_one_call_for_half_of_the_slots(
+    quick_server: Server, concurrency: int
+) -> None:
+    async with barq.Queue(url=quick_server.url) as queue:
+        await queue.enqueue_many("email", [{"to": "a"}] * JOBS)
+
+        @queue.handler("email")
+        async def handle(job: barq.Job) -> None:
+            pass
+
+        counted = Counted(quick_server)
+        await barq.Worker(queue, concurrency=concurrency, burst=True).run(signals=False)
+        counts = counted.by_name()
+    turns = JOBS / (concurrency / 2)
+    a_little = 40  # the ends of the run, chores ten times a second, presence
+    assert sent(counts) <= 1.15 * turns + a_little, counts
+    # what travels by itself is there in both sums
+    inside = sum(counts.values()) - sent(counts) - counts.get("bzpopmin", 0) - counts.get("info", 0)
+    assert inside <= COMMANDS_IN_A_TURN * 1.15 * turns + 15 * a_little, counts
+
+
+async def test_a_running_job_holds_little_and_nothing_after_it(quick_server: Server) -> None:
+    async with barq.Queue(url=quick_server.url) as queue:
+        go, running = asyncio.Event(), 0
+
+        @queue.handler("email")
+        async def handle(job: barq.Job) -> None:
+            nonlocal running
+            running += 1
+            await go.wait()
+
+        worker = barq.Worker(queue, concurrency=JOBS)
+        working = asyncio.create_task(worker.run(signals=False))
+
+        async def ended(count: int) -> int:
+            """Memory blocks when that many jobs have ended."""
+            async with asyncio.timeout(20):
+                while worker.done < count or running < count:
+                    await asyncio.sleep(0.01)
+                while (await queue.counts("email"))["active"]:
+                    await asyncio.sleep(0.01)
+            gc.collect()
+            return sys.getallocatedblocks()
+
+        go.set()
+        await queue.enqueue_many("email", [{"to": "a"}] * JOBS)
+        before = await ended(JOBS)  # everything that is made once has been made
+
+        go.clear()
+        await queue.enqueue_many("email", [{"to": "a"}] * JOBS)
+        async with asyncio.timeout(20):
+            while running < 2 * JOBS:
+                await asyncio.sleep(0.01)
+        gc.collect()
+        held = (sys.getallocatedblocks() - before) / JOBS
+        go.set()
+        left = (await ended(2 * JOBS) - before) / JOBS
+        worker.stop()
+        await working
+    assert held <= BLOCKS_OF_A_RUNNING_JOB, held
+    assert left < 1, left
