@@ -11,7 +11,7 @@ import pytest
 import redis
 
 import barq
-from tests.support import Server
+from tests.support import Server, until
 
 JOBS = 2000
 COMMANDS_IN_A_TURN = 15
@@ -104,13 +104,16 @@ async def test_a_running_job_holds_little_and_nothing_after_it(quick_server: Ser
 
         async def ended(count: int) -> int:
             """Memory blocks when that many jobs have ended."""
-            async with asyncio.timeout(20):
-                while worker.done < count or running < count:
-                    await asyncio.sleep(0.01)
-                while (await queue.counts("email"))["active"]:
-                    await asyncio.sleep(0.01)
+
+            async def all_settled() -> bool:
+                return worker.done >= count and not (await queue.counts("email"))["active"]
+
+            await until(all_settled, "all have ended")
             gc.collect()
             return sys.getallocatedblocks()
+
+        async def all_run() -> bool:
+            return running == 2 * JOBS
 
         go.set()
         await queue.enqueue_many("email", [{"to": "a"}] * JOBS)
@@ -118,9 +121,7 @@ async def test_a_running_job_holds_little_and_nothing_after_it(quick_server: Ser
 
         go.clear()
         await queue.enqueue_many("email", [{"to": "a"}] * JOBS)
-        async with asyncio.timeout(20):
-            while running < 2 * JOBS:
-                await asyncio.sleep(0.01)
+        await until(all_run, "all run")
         gc.collect()
         held = (sys.getallocatedblocks() - before) / JOBS
         go.set()
