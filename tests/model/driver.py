@@ -25,13 +25,18 @@ class Kept:
     note: dict[int, bytes]
     logs: set[int]
     events: list[Happened]
+    letters: list[Happened]  # of the inbox
+    watched: set[int]
+    marked: set[str]  # types whose marker wakes an idle worker
 
 
 class Driver:
-    def __init__(self, url: str, space: Space) -> None:
+    """`inbox` is where the events of watched jobs go."""
+
+    def __init__(self, url: str, space: Space, inbox: str) -> None:
         self.space = space
         self._client = redis.Redis.from_url(url, retry=None)
-        self._position = b""
+        self._streams = {calls.events_key(space): b"-", calls.inbox_key(space, inbox): b"-"}  # from where to read on
 
     def send(self, call: Call[Any]) -> Any:
         assert call.script is not None
@@ -51,11 +56,16 @@ class Driver:
         for name in (b"job", b"run", b"end", b"note"):
             pipeline.hgetall(prefix + name)
         pipeline.execute_command("KEYS", prefix + b"log:*")
+        pipeline.hkeys(prefix + b"watch")
+        for type_ in types:
+            pipeline.exists(prefix + type_.encode() + b":wake")
         # not XRANGE by its own name: redis-py makes a dict of an entry, where one event replaces another of its name
-        pipeline.eval(_ENTRIES, 1, prefix + b"events", b"(" + self._position if self._position else b"-")
-        *lines, job, run, end, note, logs, entries = pipeline.execute()
-        if entries:
-            self._position = entries[-1][0]
+        for key, position in self._streams.items():
+            pipeline.eval(_ENTRIES, 1, key, position)
+        *lines, job, run, end, note, logs, watched, marks, events, letters = _grouped(pipeline.execute(), len(types))
+        for key, entries in zip(self._streams, (events, letters), strict=True):
+            if entries:
+                self._streams[key] = b"(" + entries[-1][0]
         _, rows = self.send(calls.counts(self.space, types))
         return Kept(
             lines={
@@ -68,8 +78,15 @@ class Driver:
             end={number(one): text for one, text in end.items()},
             note={number(one): text for one, text in note.items()},
             logs={number(key.rpartition(b":")[2]) for key in logs},
-            events=[told for position, fields in entries for told in calls._expand(position, fields)],
+            events=_expanded(events),
+            letters=_expanded(letters),
+            watched=set(map(number, watched)),
+            marked={type_ for type_, mark in zip(types, marks, strict=True) if mark},
         )
+
+    def unmark(self, types: list[str]) -> bool:
+        """Take the first marker there is, as a worker's wait does."""
+        return any(self._client.delete(self.space.prefix + type_.encode() + b":wake") for type_ in types)
 
     def log(self, job_id: int) -> list[str]:
         call = calls.logs(self.space, job_id)
@@ -81,3 +98,12 @@ class Driver:
         if keys:
             self._client.execute_command("DEL", *keys)
         self._client.close()
+
+
+def _grouped(replies: list[Any], types: int) -> list[Any]:
+    """The replies about the types' marks, which stand before the last two, as one."""
+    return [*replies[: -2 - types], replies[-2 - types : -2], *replies[-2:]]
+
+
+def _expanded(entries: list[Any]) -> list[Happened]:
+    return [told for position, fields in entries for told in calls._expand(position, fields)]

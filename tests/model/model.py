@@ -7,7 +7,7 @@ that moved something, as the stream of events has it.
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from barq.states import ENDINGS, EVENTS, State
+from barq.states import ENDINGS, EVENTS, FINISHED, State
 
 T = TypeVar("T")
 Happening = tuple[str, int]
@@ -43,6 +43,7 @@ class New:
     priority: int = 0
     due_ms: int | None = None
     token: str | None = None
+    watch: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ class Model:
         self.now = now_ms
         self.jobs: dict[int, Job] = {}
         self.entries: list[list[Happening]] = []
+        self.watched: set[int] = set()
+        self.letters: list[list[Happening]] = []  # what watchers are told, call by call
+        self.alive: dict[str, int] = {}  # workers, and until when they live
         self.paused: set[str] = set()  # '' is the queue
         self._keep = {State.COMPLETED: keep_completed, State.FAILED: keep_failed, State.CANCELLED: keep_failed}
         self._last_id = 0
@@ -106,6 +110,8 @@ class Model:
                     self._enter(job, State.WAITING, job.priority)
                 if new.token:
                     self._tokens[new.token] = known
+                if new.watch:
+                    self.watched.add(known)
             ids.append(known)
         return self._told(ids)
 
@@ -164,10 +170,11 @@ class Model:
 
     def turn(self, endings: list[Ended], types: dict[str, int], **claim: Any) -> tuple[list[int], Claimed]:
         """A settle and a claim, without chores and retention, whose moves are one entry."""
-        before = len(self.entries)
+        before = len(self.entries), len(self.letters)
         answers = self.settle(endings, prunes=False), self.claim(types, chores=False, poison=0, **claim)
-        both = [happening for entry in self.entries[before:] for happening in entry]
-        self.entries[before:] = [both] if both else []
+        for told, at in zip((self.entries, self.letters), before, strict=True):
+            both = [happening for entry in told[at:] for happening in entry]
+            told[at:] = [both] if both else []
         return answers
 
     def extend(self, holdings: list[tuple[int, str]], lease_ms: int) -> list[int]:
@@ -207,6 +214,18 @@ class Model:
 
     def prune(self, type: str) -> int:
         return self._told(sum(self._prune(type, state) for state in self._keep))
+
+    def watch(self, ids: list[int]) -> dict[int, State | None]:
+        """Returns the states of those that are there; those that have not ended are watched from now on."""
+        there = {job_id: self.jobs[job_id].state for job_id in ids if job_id in self.jobs}
+        self.watched |= {job_id for job_id, state in there.items() if state not in FINISHED}
+        return there
+
+    def beat(self, worker: str, lives_ms: int) -> None:
+        self.alive[worker] = self.now + lives_ms
+
+    def workers(self) -> set[str]:
+        return {worker for worker, until in self.alive.items() if until > self.now}
 
     # ---- how they do it
 
@@ -297,5 +316,9 @@ class Model:
         """What one call moved becomes one entry."""
         if self._happened:
             self.entries.append(self._happened)
+        letters = [happening for happening in self._happened if happening[1] in self.watched]
+        if letters:
+            self.letters.append(letters)
+        self.watched -= {job_id for event, job_id in letters if event in ENDINGS}
         self._happened = []
         return answer

@@ -1,6 +1,7 @@
 """The scripts against the model: whatever is asked in whatever order, both keep and tell the same.
 
-BARQ_MODEL_STEPS=50000 makes more steps than the usual 6,000, BARQ_MODEL_RANDOM=1 other ones every time.
+BARQ_MODEL_STEPS=50000 makes more steps than the usual 6,000, BARQ_MODEL_RANDOM=1 other ones every time. With
+BARQ_MODEL_QUICK=1 what fails is not made small first.
 """
 
 import itertools
@@ -13,7 +14,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -27,7 +28,7 @@ from barq.options import Retention
 from barq.outcome import decode_error
 from barq.protocol import calls
 from barq.protocol.calls import Call, NewJob, Space, new_job
-from barq.record import member, number, record_head
+from barq.record import Described, member, number, record_head
 from barq.states import State
 from tests.model.driver import Driver, Kept
 from tests.model.model import Claimed, Ended, Model, New, Said
@@ -43,10 +44,14 @@ PROFILE = settings(
     deadline=None,
     print_blob=False,
     suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate] if os.environ.get("BARQ_MODEL_QUICK") else list(Phase),
 )
 
 TYPES = ("a", "b:waiting", "{c}")
 WORKERS = ("w1", "w2", "w3")
+INBOX = "me"
+WATCH_MS = 10**9
+PAGE = 3
 START_MS = 1_700_000_000_000
 LEASE_MS = 1000
 POISON = 2
@@ -61,7 +66,9 @@ new_jobs = st.builds(
     priority=st.sampled_from([0, 0, -10, 5]),
     due_ms=st.sampled_from([None, None, 500, 5000]),
     token=st.sampled_from([None, None, "t1", "t2", "t3"]),
+    watch=st.sampled_from([False, False, True]),
 )
+REPEATED_LATE = ("enqueue", "settle", "report", "cancel", "retry", "promote", "remove", "pause", "resume")
 kinds = st.sampled_from(["complete", "complete", "discard", "fail", "fail again", "release"])
 """How an attempt ends; "fail again" is tried again in a while."""
 ends = st.lists(st.tuples(picks, kinds), min_size=1, max_size=4)
@@ -80,11 +87,13 @@ class Scripts(RuleBasedStateMachine):
             failed=Retention(count=KEEP_FAILED),
         )
         self.space = space
-        self.driver = Driver(self.url, space)
+        self.driver = Driver(self.url, space, INBOX)
         self.model = Model(START_MS, keep_completed=KEEP_COMPLETED, keep_failed=KEEP_FAILED)
         self.handed: list[tuple[int, str, str]] = []  # (id, type, token) of every claim ever made
         self.types_of: dict[int, str] = {}
         self.looked_at = 0  # entries of the model that were compared
+        self.letters_read = 0
+        self.unanswered: dict[str, tuple[Call[Any], Any, Callable[[Any], Any]]] = {}
         self.numbers = itertools.count(1)
 
     def teardown(self) -> None:
@@ -96,6 +105,10 @@ class Scripts(RuleBasedStateMachine):
         assert told(self.driver.send(call)) == expected
         if next(self.numbers) % 3 == 0:
             self.repeated(call, expected, told)
+        if call.script is not None and call.script.name in REPEATED_LATE:
+            # the server remembers the last batch of each producer, and all acts
+            name = call.args[3].decode() if call.script.name == "enqueue" else call.script.name
+            self.unanswered[name] = (call, expected, told)
 
     def repeated(self, call: Call[Any], expected: Any, told: Callable[[Any], Any]) -> None:
         """The answer was lost: the call is sent again, and the model is not even asked."""
@@ -112,6 +125,16 @@ class Scripts(RuleBasedStateMachine):
         else:
             assert answer == expected
 
+    @precondition(lambda self: self.unanswered)
+    @rule(at=picks)
+    def an_answer_lost_a_while_ago_is_asked_for_again(self, at: int) -> None:
+        """Whatever has happened since, the call does nothing more."""
+        name = sorted(self.unanswered)[at % len(self.unanswered)]
+        call, expected, told = self.unanswered.pop(name)
+        answer = told(self.driver.send(call.again()))
+        if name not in ("settle", "report"):  # whose answer says how things stand now
+            assert answer == expected
+
     @initialize(batch=st.lists(new_jobs, min_size=1, max_size=12))
     def begin(self, batch: list[New]) -> None:
         self.enqueue(batch)
@@ -124,6 +147,8 @@ class Scripts(RuleBasedStateMachine):
             now_ms=self.model.now,
             producer=b"p%d" % (next(self.numbers) % 2),
             batch=next(self.numbers),
+            inbox=INBOX.encode(),
+            watch_ms=WATCH_MS,
         )
         ids = self.model.enqueue(batch)
         for job_id, new in zip(ids, batch, strict=True):
@@ -149,6 +174,12 @@ class Scripts(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(WORKERS))
     def claim_all(self, worker: str) -> None:
         self.claim(dict.fromkeys(TYPES, 4), worker, 9, True)
+
+    @rule(first=types, second=types, worker=st.sampled_from(WORKERS))
+    def a_worker_waits_for_work(self, first: str, second: str, worker: str) -> None:
+        """It takes one marker, and claims right behind."""
+        if self.driver.unmark([first, second]):
+            self.claim({first: 2, second: 2}, worker, 2, True)
 
     def terms(self, worker: str, most: int) -> dict[str, Any]:
         return {
@@ -263,6 +294,36 @@ class Scripts(RuleBasedStateMachine):
             case "prune":
                 self.same(calls.prune(self.space, type, now_ms=now_ms), self.model.prune(type))
 
+    @rule(chosen=st.lists(picks, min_size=1, max_size=3))
+    def watch(self, chosen: list[int]) -> None:
+        there = [*sorted(self.model.jobs, reverse=True), 10**9]
+        ids = list(dict.fromkeys(there[at % len(there)] for at in chosen))
+        call = calls.watch(self.space, ids, now_ms=self.model.now, inbox=INBOX, watch_ms=WATCH_MS)
+        self.same(call, self.model.watch(ids), _states)
+
+    @rule(worker=st.sampled_from(WORKERS), lives_ms=st.sampled_from([0, 600, 5000]))
+    def beat(self, worker: str, lives_ms: int) -> None:
+        call = calls.beat(self.space, worker, b"{}", now_ms=self.model.now, lives_ms=lives_ms)
+        self.same(call, self.model.beat(worker, lives_ms))
+        self.same(calls.workers(self.space, now_ms=self.model.now), self.model.workers(), set)
+
+    @rule(type=types, state=st.sampled_from(list(State)), newest_first=st.booleans())
+    def read(self, type: str, state: State, newest_first: bool) -> None:
+        """Page by page a line is told whole, and each of its jobs by its id as well."""
+        found: list[tuple[float, int]] = []
+        more = True
+        while more:
+            after = found[-1] if found else None
+            page = self.driver.send(
+                calls.page(self.space, type, state, newest_first=newest_first, after=after, most=PAGE)
+            )
+            found += [(job.status.score, job.id) for job in page.jobs]
+            more = page.more
+        ids = [job_id for _, job_id in found]
+        line = self.model.line(type, state)
+        assert ids == (line[::-1] if newest_first else line)
+        assert _states(self.driver.send(calls.fetch(self.space, ids))) == dict.fromkeys(ids, state)
+
     @rule(ms=st.sampled_from([1, 250, 499, 500, LEASE_MS, LEASE_MS + 1, 4000]))
     def time_passes(self, ms: int) -> None:
         self.model.now += ms
@@ -281,6 +342,8 @@ class Scripts(RuleBasedStateMachine):
         self.lines_are_the_same(kept)
         self.jobs_are_the_same(kept)
         self.events_are_the_same(kept)
+        self.watchers_are_told_the_same(kept)
+        self.no_wake_up_is_lost(kept)
 
     def lines_are_the_same(self, kept: Kept) -> None:
         for (type_, state), line in kept.lines.items():
@@ -324,11 +387,27 @@ class Scripts(RuleBasedStateMachine):
         self.looked_at = len(self.model.entries)
         assert told == expected
 
+    def watchers_are_told_the_same(self, kept: Kept) -> None:
+        told, expected = defaultdict(list), defaultdict(list)
+        for one in kept.letters:
+            told[one.id].append(one.event)
+        for event, job_id in itertools.chain(*self.model.letters[self.letters_read :]):
+            expected[job_id].append(event)
+        self.letters_read = len(self.model.letters)
+        assert told == expected
+        assert kept.watched == self.model.watched
+
+    def no_wake_up_is_lost(self, kept: Kept) -> None:
+        """Where something can be claimed there is a marker, by which a worker that waits would learn of it."""
+        if "" not in self.model.paused:
+            claimable = {type_ for type_ in TYPES if self.model.line(type_, State.WAITING)} - self.model.paused
+            assert kept.marked >= claimable
+
 
 def _encoded(new: New) -> NewJob:
     record = record_head(priority=new.priority, type=new.type, options=b"") + b"{}"
     due = b"" if new.due_ms is None else b"+%d" % new.due_ms
-    return new_job(new.type.encode(), b"%d" % new.priority, due, record, new.token)
+    return new_job(new.type.encode(), b"%d" % new.priority, due, record, new.token, new.watch)
 
 
 def _settlement(one: Ended) -> calls.Settlement:
@@ -339,6 +418,10 @@ def _settlement(one: Ended) -> calls.Settlement:
 def _claimed(claim: calls.Claim) -> Claimed:
     jobs = [(number(id_), token.decode()) for _, token, jobs in claim.handed for id_, _ in jobs]
     return jobs, claim.due_in_ms
+
+
+def _states(jobs: list[Described]) -> dict[int, State]:
+    return {job.id: job.status.state for job in jobs}
 
 
 def _ids(members: list[bytes]) -> list[int]:
