@@ -1,7 +1,11 @@
 """Time and randomness: the one source of both for a queue and its workers. Tests pass one that they move."""
 
+import os
 import random
 import time
+
+_source = random.Random()  # not the module's own: a handler may seed that, and nonces would come again
+os.register_at_fork(after_in_child=_source.seed)
 
 
 class Clock:
@@ -14,10 +18,10 @@ class Clock:
         return time.time_ns() // 1_000_000
 
     def random(self) -> float:
-        return random.random()
+        return _source.random()
 
     def nonce(self) -> str:
-        return f"{random.getrandbits(32):08x}"
+        return f"{_source.getrandbits(32):08x}"
 
 
 class ManualClock(Clock):
