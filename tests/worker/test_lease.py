@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import barq
+from barq.worker.lease import Heartbeat
 from tests.support import Server, until, wait_until
 from tests.wire.proxy import Proxy
-from tests.worker.conftest import Start, in_state, open_gate, running
+from tests.worker.conftest import Start, in_state, listening, open_gate, running
 from tests.worker.running import working
 
 
@@ -86,6 +87,86 @@ async def test_a_result_that_comes_after_the_lease_was_lost_does_not_count(
         assert "does not count" in caplog.text or "no longer counts" in caplog.text
     assert await job.result(5) == "in time"
     assert (await job.refresh()).progressed is None
+
+
+async def test_what_a_late_answer_to_a_claim_brought_is_not_run_when_others_have_got_it(
+    queue: barq.Queue, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran: list[str] = []
+    async with Proxy(server.port) as proxy, barq.Queue(queue.name, url=proxy.url) as far:
+        for name, one in (("far", far), ("near", queue)):
+
+            def handle(job: barq.Job, name: str = name) -> str:
+                ran.append(f"{job.id} {name}")
+                return name
+
+            one.handler("email")(handle)
+        with caplog.at_level(logging.WARNING, "barq.worker"):
+            async with working(far, lease=0.6, concurrency=1):
+                assert await (await queue.enqueue("email")).result(10) == "far"
+                await listening(queue)
+                proxy.delay = 1.5
+                job = await queue.enqueue("email")
+                await in_state(queue, job, "active")
+                async with working(queue):
+                    assert await job.result(10) == "near"
+                await until_said(caplog, "a claim was answered late: 1 of its 1 jobs are given to others")
+                proxy.delay = 0.0
+                assert await (await queue.enqueue("email")).result(10) == "far"
+    assert ran == ["1 far", "2 near", "3 far"]
+
+
+async def until_said(caplog: pytest.LogCaptureFixture, what: str) -> None:
+    async def said() -> bool:
+        return what in caplog.text
+
+    await until(said, what)
+
+
+async def test_who_gets_its_own_lost_job_again_ends_the_first_run_and_keeps_the_second(
+    queue: barq.Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its heartbeats fail for a while; then what they say of the first run must not be taken as said of the second."""
+    beats, runs, cancelled, end = threading.Event(), [], [], asyncio.Event()
+    extend = Heartbeat._extend
+
+    async def beat(self: Heartbeat, store: Any) -> None:
+        if beats.is_set():
+            await extend(self, store)
+
+    monkeypatch.setattr(Heartbeat, "_extend", beat)
+
+    @queue.handler("email")
+    async def send(job: barq.Job) -> int:
+        runs.append(job.attempt)
+        try:
+            await end.wait()
+        except asyncio.CancelledError:
+            cancelled.append(job.attempt)
+            raise
+        return job.attempt
+
+    async with working(queue, lease=0.5) as worker:
+        job = await queue.enqueue("email")
+
+        async def runs_again() -> bool:
+            return len(runs) > 1
+
+        async def running_first() -> bool:
+            return len(runs) == 1
+
+        await until(running_first, "it runs")
+        (first,) = worker._held.values()
+        await until(runs_again, "it runs a second time")
+        beats.set()
+        assert cancelled == [1]
+        (second,) = worker._held.values()
+        assert second is not first
+        worker._lost([first])  # a heartbeat's answer that was on its way
+        assert list(worker._held.values()) == [second]
+        end.set()
+        assert await job.result(10) == 2
+    assert runs == [1, 2]
 
 
 async def test_a_cancel_reaches_an_async_handler(queue: barq.Queue) -> None:

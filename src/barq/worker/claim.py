@@ -83,11 +83,13 @@ class Listener:
         self._slots.listen(types, most)
         self._waiting = True
         self._waits += 1
+        since = asyncio.get_running_loop().time()
         try:
             _, brought = await asyncio.gather(
                 self._ear.send(wait, may_block=seconds, timeout=None),
                 self._ear.send(self._turns.claim(room, most), may_block=seconds, timeout=None),
             )
+            brought = await self._turns.kept(brought, since)
         finally:
             self._waiting = False
             self._slots.listen((), 0)

@@ -32,7 +32,7 @@ class Heartbeat:
         held: dict[bytes, Attempt],
         *,
         lease_ms: int,
-        lost: Callable[[list[bytes]], None],
+        lost: Callable[[list[Attempt]], None],
     ) -> None:
         self._target = target
         self._space = space
@@ -76,7 +76,8 @@ class Heartbeat:
         since = time.monotonic() - self._seconds / 2  # what ends sooner needs no heartbeat
         old = [attempt for attempt in list(self._held.values()) if attempt.claimed_at < since]
         for at in range(0, len(old), MOST_PER_CALL):
-            holdings = [attempt.holding for attempt in old[at : at + MOST_PER_CALL]]
+            part = old[at : at + MOST_PER_CALL]
+            holdings = [attempt.holding for attempt in part]
             call = calls.extend(self._space, holdings, now_ms=self._clock.server_ms(), lease_ms=self._lease_ms)
             try:
                 lost = await store.send(call)
@@ -84,7 +85,8 @@ class Heartbeat:
                 log.warning("heartbeat for %d jobs failed: %s", len(holdings), error)
                 return
             if lost:
+                gone = set(lost)
                 try:
-                    self._loop.call_soon_threadsafe(self._lost, lost)
+                    self._loop.call_soon_threadsafe(self._lost, [one for one in part if one.member in gone])
                 except RuntimeError:  # the worker's loop has ended
                     return

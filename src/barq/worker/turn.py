@@ -105,6 +105,23 @@ class Turns:
         """A claim alone; one that follows a wait for work does the chores."""
         return calls.claim(self._space, room, **self._terms(most), poison=self._poison, chores=chores)
 
+    async def kept(self, claim: Claim, since: float) -> Claim:
+        """What a claim sent at `since` brought, or when its answer was long in coming, what others have not got meanwhile."""
+        if not claim.handed or self._loop.time() - since < self._lease_ms / 2000:
+            return claim
+        holdings = [(type_, member, token) for type_, token, jobs in claim.handed for member, _ in jobs]
+        extend = calls.extend(self._space, holdings, now_ms=self._clock.server_ms(), lease_ms=self._lease_ms)
+        try:
+            answer = await self._store.send(extend, timeout=None)
+        except BarqError:  # what they lost they will learn from their heartbeats
+            return claim
+        if not answer:
+            return claim
+        lost = set(answer)
+        log.warning("a claim was answered late: %d of its %d jobs are given to others", len(lost), len(holdings))
+        handed = [(type_, token, [job for job in jobs if job[0] not in lost]) for type_, token, jobs in claim.handed]
+        return Claim([group for group in handed if group[2]], due_in_ms=0)
+
     @property
     def most_per_claim(self) -> int:
         return self._half
@@ -133,11 +150,13 @@ class Turns:
 
     async def _fly(self, batch: list[tuple[Attempt, Outcome]], room: Room, most: int) -> None:
         stale: list[bytes] = []
-        brought = None
+        brought, since = None, self._loop.time()
         try:
             if batch and not self._words.quiet:
                 await self._words.landed()  # what an attempt said comes before how it ended
             stale, brought = await self._send([settlement(*one) for one in batch], room, most)
+            if brought is not None:
+                brought = await self.kept(brought, since)
         except Exception as error:
             unforeseen = not isinstance(error, BarqError)
             log.error("%s; %d jobs are to be settled; trying again", error, len(batch), exc_info=unforeseen)

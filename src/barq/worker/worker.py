@@ -313,6 +313,8 @@ class Worker:
         for lane_name, token, jobs in handed:
             lane = slots.lanes[lane_name]
             for member, text in jobs:
+                if member in held:  # lost by this very worker without its hearing of it
+                    self._lost([held[member]])
                 attempt = held[member] = Attempt(member, token, Record(text), lane, claimed_at)
                 if stopping:
                     self._settle(attempt, Release())
@@ -368,15 +370,13 @@ class Worker:
     def _give_up(self, attempt: Attempt) -> None:
         self._settle(attempt, self._runner.timed_out(attempt))
 
-    def _lost(self, members: list[bytes]) -> None:
+    def _lost(self, attempts: list[Attempt]) -> None:
         """The server says that these are no longer ours: cancelled, or given to others when their leases ran out."""
-        for member in members:
-            attempt = self._held.get(member)
-            if attempt is None or attempt.ended:
+        for attempt in attempts:
+            if attempt.ended:
                 continue
             attempt.ended = True
             log.warning("%s: its lease was lost or it was cancelled; its run no longer counts", attempt.label)
-            del self._held[member]
-            self._something_ended.set()
+            self._settled([attempt])
             if attempt.task is not None:
                 attempt.task.cancel()
