@@ -40,8 +40,8 @@ def test_the_dump_holds_the_school(data: Path) -> None:
     _, client = start(data)
     with client:
         assert client.keys() == ["Holberton"]
-        answer = Cli(data.parent, BARQ_URL=f"redis://127.0.0.1:{port(client)}")("cli", "get", "Holberton")
-        assert (answer.code, answer.out) == (0, "School\n")  # in quotes on a terminal
+        answer = Cli(data.parent, BARQ_URL=f"redis://127.0.0.1:{port(client)}")("cli", "--no-raw", "get", "Holberton")
+        assert (answer.code, answer.out) == (0, '"School"\n')  # as on a terminal
 
 
 def test_the_programs_read_the_dump(data: Path) -> None:
