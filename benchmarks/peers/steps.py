@@ -33,6 +33,9 @@ class Pair:
     plain: bool
 
 
+NO_ROW = "drain_after_bulk"
+"""What a drain is called that only shows that jobs enqueued in bulk run: of peers without plain handlers."""
+
 PAIRS = (
     Pair("enqueue_one", "one_by_one", "drain_10", 10, plain=False),
     Pair("enqueue_many", "by_many", "drain_100", 100, plain=False),
@@ -53,32 +56,34 @@ class Pace:
 
     def knows(self, found: dict[str, Figures]) -> bool:
         """Whether these were about as many jobs as belong into a row; a short one tells little of who needs to warm up."""
-        return all(figures["jobs"] * 2 >= self.jobs(row) for row, figures in found.items())
+        *_, drain = found
+        return all(2 * figures["jobs"] >= self.jobs(row, drain) for row, figures in found.items())
 
-    def jobs(self, row: str) -> int:
+    def jobs(self, row: str, drain: str | None = None) -> int:
+        """How many belong into a row; for enqueueing no more than the drain after it can do with."""
         rate = self._rates.get(row)
-        return FEWEST if rate is None else max(FEWEST, min(MOST, int(rate * self.seconds)))
+        jobs = FEWEST if rate is None else max(FEWEST, min(MOST, int(rate * self.seconds)))
+        return jobs if drain in (None, row) else min(jobs, int(MOST_QUEUED * self.jobs(drain)))
 
 
 def enqueue_and_drain(environment: Environment, pair: Pair, pace: Pace) -> dict[str, Figures]:
+    """Figures of the enqueue row, if the peer has it, and last those of the drain."""
     peer = environment.peer
     plain = "plain" in peer.handlers if pair.plain else peer.first_handler == "plain"
+    drain = pair.drain if plain or not pair.plain else NO_ROW
     found: dict[str, Figures] = {}
     with site(environment, concurrency=pair.concurrency, plain=plain) as here:
         producer = here.producer()
         jobs = _fill(producer, 10, act="one_by_one")
-        to_drain = pace.jobs(pair.drain)
         if pair.act != "in_bulk" or producer.has_bulk:
-            to_enqueue = min(pace.jobs(pair.enqueue), int(to_drain * MOST_QUEUED))
+            to_enqueue = pace.jobs(pair.enqueue, drain)
             jobs += _fill(producer, max(FEWEST // 3, to_enqueue // WARMING), act=pair.act)
             found[pair.enqueue], enqueued = _timed(here, producer, pair.act, to_enqueue, pace)
             jobs += enqueued
-        if to_drain > jobs:
-            jobs += _fill(producer, to_drain - jobs)
+        if (missing := pace.jobs(drain) - jobs) > 0:
+            jobs += _fill(producer, missing)
         producer.stop()
-        figures = _drain(here, jobs)
-        if not pair.plain or "plain" in peer.handlers:
-            found[pair.drain] = figures
+        found[drain] = _drain(here, jobs)
     return found
 
 
