@@ -35,7 +35,8 @@ class Progress:
     def done(self, peer: str, step: str, text: str) -> None:
         self._done += 1
         if self._bar is not None:
-            self._bar.update(self._task, advance=1, description=f"{peer}: {step}: {text}"[:100])
+            self._bar.update(self._task, advance=1, description=peer)
+            self._bar.console.print(f"{peer}: {step}: {text}", style="dim", highlight=False, markup=False)
             self._bar.refresh()
         else:
             passed = int(time.monotonic() - self._began)

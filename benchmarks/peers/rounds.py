@@ -56,11 +56,13 @@ class Comparison:
         environments = self._environments()
         found = [step for phase in self._phases(environments) for step in phase]
         self._progress.start(len(found))
-        for step in found:
-            self._take(step)
-            if self._keep is not None:
-                self.results.save(self._keep)
-        self._progress.end()
+        try:
+            for step in found:
+                self._take(step)
+                if self._keep is not None:
+                    self.results.save(self._keep)
+        finally:
+            self._progress.end()
         return self.results
 
     def _environments(self) -> list[Environment]:
