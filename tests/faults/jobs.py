@@ -11,8 +11,11 @@ from tests.faults.records import Asked, now, payload_hash
 
 TYPES = ("quick", "plain", "slow", "flaky", "later", "deadly")
 
-LONGEST_RUN_MS = 1000
-"""The longest that a handler takes; what is held much longer is stuck."""
+LONGEST_MS = 1000
+"""The longest that a handler takes, unless it is cancelled."""
+
+CANCELLED_MS = 4000
+"""The longest that a handler would take that is cancelled; what is held much longer is stuck."""
 
 LONGEST_WAIT_MS = 1500
 """The longest delay or backoff that is asked for."""
@@ -75,7 +78,7 @@ def plain(random: random.Random, data: Data) -> Wish:
 
 
 def slow(random: random.Random, data: Data) -> Wish:
-    data.ms = random.randint(50, LONGEST_RUN_MS)
+    data.ms = random.randint(50, LONGEST_MS)
     return Wish("slow", data, {"priority": random.choice([0, -5])})
 
 
@@ -118,6 +121,12 @@ def unwanted(random: random.Random, data: Data) -> Wish:
     return Wish("slow" if not delay else "later", data, {"delay": delay} if delay else {}, cancel_ms=100)
 
 
+def endless(random: random.Random, data: Data) -> Wish:
+    """Cancelled while it runs, long before it would end by itself."""
+    data.ms = CANCELLED_MS
+    return Wish("slow", data, cancel_ms=300)
+
+
 def awaited(random: random.Random, data: Data) -> Wish:
     return Wish("quick", data, waits=True)
 
@@ -134,6 +143,7 @@ MIX = {
     unique: 5,
     passing: 5,
     unwanted: 1,
+    endless: 0.1,
     awaited: 2,
 }
 """Kinds and how many of a hundred jobs are of each."""

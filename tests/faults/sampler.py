@@ -6,7 +6,7 @@ import time
 import redis
 
 from tests.faults.cast import Cast
-from tests.faults.jobs import LONGEST_RUN_MS
+from tests.faults.jobs import CANCELLED_MS
 from tests.faults.kept import Slow
 from tests.faults.probe import Look, wrong
 from tests.faults.proxy import called
@@ -84,7 +84,7 @@ class Sampler:
         for number, second, microseconds, words, *_ in await self.cast.server.ask("SLOWLOG", "GET", "-1"):
             self.slow[self.cast.server.kills, number] = second, microseconds, called([words[0].upper(), *words[1:]])
         terms = self.cast.terms
-        hold_ms = LONGEST_RUN_MS + 2 * terms.lease_ms + terms.block_ms + 5000
+        hold_ms = CANCELLED_MS + 2 * terms.lease_ms + terms.block_ms + 5000
         found = wrong(look, lease_ms=terms.lease_ms, longest_hold_ms=hold_ms)
         for what in found[: MOST_TROUBLE - len(self.trouble)]:
             self.trouble.append(what)

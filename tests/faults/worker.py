@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -116,18 +117,15 @@ class Recorder:
             self._ledger.write(Claimed(now(), self._claims, jobs))
 
     def settled(self, sent: list[Settlement], stale: list[bytes]) -> None:
-        if not sent:
-            return
-        refused = set(stale)
-        self._ledger.write(
-            Settled(
-                now(),
-                [
-                    (number(id_), decode_run(token).attempt, kind.decode(), id_ not in refused)
-                    for _, id_, token, kind, _, _ in sent
-                ],
-            )
-        )
+        """The answer names ids. Of a job that this worker lost and got again, the later attempt is the one that counts."""
+        refused = Counter(stale)
+        told = []
+        for _, id_, token, kind, _, _ in sorted(sent, key=lambda one: decode_run(one[2]).attempt):
+            counts = not refused[id_]
+            refused[id_] -= not counts
+            told.append((number(id_), decode_run(token).attempt, kind.decode(), counts))
+        if told:
+            self._ledger.write(Settled(now(), told))
 
 
 def _with(call: Call[Any], look: Callable[[Any], None]) -> Call[Any]:

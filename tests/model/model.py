@@ -137,7 +137,7 @@ class Model:
             job.token = f"{job.attempt} {nonce} {worker} {self.now} {job.failures} {job.rescues}"
             self._enter(job, State.ACTIVE, self.now + lease_ms)
             handed.append((job_id, job.token))
-        return self._told((handed, None if handed else self._next_due(types)))
+        return self._told((handed, None if handed else self.next_due(types)))
 
     def settle(self, endings: list[Ended], *, prunes: bool) -> list[int]:
         """Returns the ids that the holder had lost."""
@@ -281,7 +281,7 @@ class Model:
                 left -= len(taken)
         return [job_id for ids in chosen.values() for job_id in ids]
 
-    def _next_due(self, types: dict[str, int]) -> int | None:
+    def next_due(self, types: dict[str, int]) -> int | None:
         times = []
         for job in self.jobs.values():
             if job.type in types and job.state is State.DELAYED:

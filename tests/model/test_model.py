@@ -328,6 +328,16 @@ class Scripts(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         self.model.now += ms
 
+    @rule(worker=st.sampled_from(WORKERS))
+    def what_is_due_is_due_to_the_millisecond(self, worker: str) -> None:
+        """Nothing is promoted or rescued a moment before its time, and all is at it."""
+        due_in_ms = self.model.next_due(dict.fromkeys(TYPES, 0))
+        if due_in_ms:
+            self.model.now += due_in_ms - 1
+            self.claim(dict.fromkeys(TYPES, 0), worker, 1, True)
+            self.model.now += 1
+            self.claim(dict.fromkeys(TYPES, 0), worker, 1, True)
+
     @rule()
     def leases_run_out(self) -> None:
         """Workers die, and others find their jobs."""
