@@ -8,7 +8,7 @@ TESTS ?= tests
 PEERS ?=
 PARALLEL ?= 2
 
-.PHONY: demo test chaos check format bench bench-peers clean
+.PHONY: demo test chaos mutants check format bench bench-peers clean
 
 demo: $(READY)  ## the main job on the bundled server, to watch
 	@$(BIN)/barq demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -19,6 +19,9 @@ test: $(READY)  ## all tests
 chaos: $(READY)  ## jobs of all kinds under faults of all kinds: SEED, SECONDS, FAULTS=kill,reset, JOBS (at least), SOAK (minutes)
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(FAULTS),--faults $(FAULTS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(SOAK),--soak $(SOAK))
+
+mutants: $(READY)  ## bugs planted in a copy of barq, which the model test or a chaos run has to find
+	@$(BIN)/python -m tests.faults.mutants
 
 check: $(READY)  ## lint, types, import rules, generated files
 	$(BIN)/ruff check .

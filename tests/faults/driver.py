@@ -57,7 +57,7 @@ class Driver:
     def _begin(self) -> None:
         """Strike somebody who has not enough to bear already."""
         for _ in range(TRIES):
-            fault = self._random.choices(self._faults, [fault.per_minute for fault in self._faults])[0]
+            fault = self._random.choices(self._faults, [fault.share for fault in self._faults])[0]
             role = self._random.choice(fault.strikes)
             draws = random.Random(self._random.random())
             if role == "server":

@@ -26,14 +26,14 @@ FAULTS: "Final[dict[str, type[Fault]]]" = {}
 class Fault:
     """A blow. `strike` happens in the middle of the proxy's work, `endure` is what follows until it is over.
 
-    `strikes`: whom: worker, producer or server. `per_minute`: how often, in the usual mix. `beats_lost_ms`: how long after
+    `strikes`: whom: worker, producer or server. `share`: how often, beside the others. `beats_lost_ms`: how long after
     its end the heartbeats of whom it struck may still fail; None: it does not touch them. `claims_lost_ms`: how long after
     its end the answer to a claim may still come too late or never; None: it does not touch them either.
     """
 
     name: ClassVar[str]
     strikes: ClassVar[tuple[str, ...]] = ("worker", "producer")
-    per_minute: ClassVar[float]
+    share: ClassVar[float]
     beats_lost_ms: ClassVar[int | None] = RECONNECT_MS
     claims_lost_ms: ClassVar[int | None] = RECONNECT_MS
 
@@ -69,7 +69,7 @@ class Fault:
 class Kill(Fault):
     """kill -9, then a new process, whose first claim may be answered to nobody."""
 
-    name, per_minute = "kill", 20
+    name, share = "kill", 20
     beats_lost_ms = claims_lost_ms = 0
 
     def strike(self) -> None:
@@ -87,7 +87,7 @@ class Kill(Fault):
 class Freeze(Fault):
     """SIGSTOP past the lease, then SIGCONT."""
 
-    name, per_minute, strikes = "freeze", 5, ("worker",)
+    name, share, strikes = "freeze", 5, ("worker",)
     beats_lost_ms, claims_lost_ms = 300, 500
 
     def strike(self) -> None:
@@ -101,7 +101,7 @@ class Freeze(Fault):
 class Block(Fault):
     """The event loop is blocked past the lease; heartbeats go on."""
 
-    name, per_minute, strikes = "block", 5, ("worker",)
+    name, share, strikes = "block", 5, ("worker",)
     beats_lost_ms, claims_lost_ms = None, 500
 
     def strike(self) -> None:
@@ -114,7 +114,7 @@ class Block(Fault):
 class Stop(Fault):
     """SIGTERM, sometimes twice, then a new process."""
 
-    name, per_minute, strikes = "stop", 6, ("worker",)
+    name, share, strikes = "stop", 6, ("worker",)
     beats_lost_ms = claims_lost_ms = 0
 
     def strike(self) -> None:
@@ -137,7 +137,7 @@ class Stop(Fault):
 class ServerKill(Fault):
     """kill -9 of the server, then a restart."""
 
-    name, per_minute, strikes = "server-kill", 6, ("server",)
+    name, share, strikes = "server-kill", 6, ("server",)
     beats_lost_ms = claims_lost_ms = SERVER_BACK_MS
 
     def strike(self) -> None:
@@ -151,7 +151,7 @@ class ServerKill(Fault):
 class ServerPause(Fault):
     """SIGSTOP of the server, sometimes past the lease, then SIGCONT."""
 
-    name, per_minute, strikes = "server-pause", 6, ("server",)
+    name, share, strikes = "server-pause", 6, ("server",)
 
     def strike(self) -> None:
         self.cast.server.signal(signal.SIGSTOP)
@@ -165,7 +165,7 @@ class ServerPause(Fault):
 class Flush(Fault):
     """SCRIPT FLUSH: the server forgets all scripts."""
 
-    name, per_minute, strikes = "flush", 15, ("server",)
+    name, share, strikes = "flush", 15, ("server",)
     beats_lost_ms = claims_lost_ms = None
 
     async def endure(self) -> None:
@@ -179,7 +179,7 @@ class Flush(Fault):
 class Reset(Fault):
     """All connections of a process are reset."""
 
-    name, per_minute = "reset", 25
+    name, share = "reset", 25
 
     def strike(self) -> None:
         self.slot.gate.reset()
@@ -188,7 +188,7 @@ class Reset(Fault):
 class Drop(Fault):
     """Replies are dropped, then a reset."""
 
-    name, per_minute = "drop", 25
+    name, share = "drop", 25
 
     def strike_at(self, pair: Pair | None) -> None:
         for one in [pair] if pair else self.slot.gate.pairs:
@@ -202,7 +202,7 @@ class Drop(Fault):
 class Cut(Fault):
     """A part of a reply arrives, then a reset."""
 
-    name, per_minute = "cut", 20
+    name, share = "cut", 20
 
     def strike_at(self, pair: Pair | None) -> None:
         self._share = self.draws.random()
@@ -219,7 +219,7 @@ class Cut(Fault):
 class Slice(Fault):
     """All arrives in small slices."""
 
-    name, per_minute = "slice", 8
+    name, share = "slice", 8
     beats_lost_ms = claims_lost_ms = None
 
     def strike(self) -> None:
@@ -233,7 +233,7 @@ class Slice(Fault):
 class Delay(Fault):
     """All arrives late."""
 
-    name, per_minute = "delay", 8
+    name, share = "delay", 8
 
     def strike(self) -> None:
         self.slot.gate.delay = self.draws.uniform(0.01, 0.15)
@@ -246,7 +246,7 @@ class Delay(Fault):
 class Hole(Fault):
     """A black hole: nothing arrives, nobody is told. Afterwards the old connections are reset, or silent for ever."""
 
-    name, per_minute = "hole", 8
+    name, share = "hole", 8
     beats_lost_ms, claims_lost_ms = 2500, ANSWER_MS
 
     def strike(self) -> None:
@@ -261,4 +261,5 @@ def _mute(pair: Pair) -> None:
     pair.mute = True
 
 
-USUAL_PER_MINUTE: Final = sum(fault.per_minute for fault in FAULTS.values())
+USUAL_PER_MINUTE: Final = 150.0
+"""Of all kinds together, by their shares. Some find everybody busy with another fault, and do not happen."""

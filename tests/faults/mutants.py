@@ -177,7 +177,7 @@ MUTANTS: Final = [
     Mutant(
         "a call that is sent again is not marked as a repeat",
         [Edit("store/store.py", "                call = call.again()\n", "                pass\n")],
-        chaos="--faults drop,reset --per-minute 240",
+        chaos="--faults drop,reset --per-minute 150",
         shows=r"BROKEN  [247]",
     ),
     Mutant(
@@ -191,7 +191,7 @@ MUTANTS: Final = [
                 "            if sent:\n                call = call.again()\n",
             )
         ],
-        chaos="--faults drop,reset,server-kill --per-minute 300",
+        chaos="--faults drop,reset,server-kill --per-minute 180",
         shows=r"BROKEN  3",
     ),
     Mutant(
@@ -304,7 +304,7 @@ def main(names: list[str]) -> int:
     began, failures = time.monotonic(), 0
     healthy = [
         Mutant("the model test on barq as it is", []),
-        Mutant("a chaos run on barq as it is", [], chaos="--per-minute 150"),
+        Mutant("a chaos run on barq as it is", [], chaos="--per-minute 120"),
     ]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         outcomes = [pool.submit(tried, mutant, planted=False) for mutant in healthy]

@@ -148,7 +148,7 @@ async def obey(credit: Credit) -> None:
 async def produce(folder: Path, url: str, slot: str, terms: Terms) -> None:
     ledger = Ledger(folder / f"{slot}.{os.getpid()}.ledger")
     ledger.write(Born(now(), slot, slot, os.getpid(), {}))
-    async with barq.Queue(terms.queue, url=url, keep_events=terms.keep_events) as queue:
+    async with barq.Queue(terms.queue, url=url, keep_events=terms.keep_events, durability="fsync") as queue:
         producer = Producer(queue, ledger, slot, terms.seed)
         obeying = asyncio.create_task(obey(producer.credit))
         await producer.run()

@@ -12,7 +12,14 @@ from barq.protocol.scripts import command_names, script
 _SCRIPTS = {name: script(name) for name in command_names()}
 _BY_SHA = {sha: name for name, one in _SCRIPTS.items() for sha in (one.sha, one.plain_sha)}
 _BY_SOURCE = {source: name for name, one in _SCRIPTS.items() for source in (one.source, one.plain_source)}
-_PLAIN = {b"BZPOPMIN": "wait", b"XREAD": "inbox", b"XREVRANGE": "watch", b"CLIENT": "connect", b"INFO": "connect"}
+_PLAIN = {
+    b"BZPOPMIN": "wait",
+    b"XREAD": "inbox",
+    b"XREVRANGE": "watch",
+    b"CLIENT": "connect",
+    b"INFO": "connect",
+    b"CONFIG": "connect",
+}
 
 WAITS = ("wait", "inbox")
 """Calls that the server holds back by intention."""

@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,11 @@ FIRST_OUTSTANDING = 1000
 DEADLY_JOBS = 2
 CALM_JOBS = 20
 IDLE_SECONDS = 5.0
+SURELY = 8
+"""What is planned so often happens."""
+
+LEAST_STRUCK = 0.6
+"""Of the faults that are planned: some find everybody busy with another."""
 CALM_SECONDS = 1.0
 """What a lone job may take when nothing is wrong and everybody is idle."""
 
@@ -97,10 +103,25 @@ class Run:
             await asyncio.wait([sampling], timeout=ANSWER_SECONDS)
             await self.cast.leave()
         verdict = check(story) if story else Verdict({}, {}, [])
-        verdict.trouble += self.trouble
         self.figures.most_unfinished, self.figures.looks = self.sampler.most_unfinished, self.sampler.looks
-        self.figures.faults_per_minute = len(story.struck) * 60 / max(1.0, self.figures.chaos_seconds) if story else 0.0
+        if story:
+            self.figures.faults_per_minute = len(story.struck) * 60 / max(1.0, self.figures.chaos_seconds)
+            self.trouble += self._missed(story)
+        verdict.trouble += self.trouble
         return Result(self.plan, self.figures, story, verdict, self.folder)
+
+    def _missed(self, story: Story) -> list[str]:
+        """Faults that were planned and did not happen: what was not struck was not tested."""
+        struck = Counter(one.fault for one in story.struck)
+        shares = sum(FAULTS[name].share for name in self.plan.faults)
+        missed = []
+        for name in self.plan.faults:
+            planned = self.plan.per_minute * self.figures.chaos_seconds / 60 * FAULTS[name].share / shares
+            if planned >= SURELY and not struck[name]:
+                missed.append(f"the fault {name} was planned {planned:.0f} times and never happened")
+        if len(story.struck) < self.plan.per_minute * self.figures.chaos_seconds / 60 * LEAST_STRUCK - SURELY:
+            missed.append(f"only {len(story.struck)} faults, {self.figures.faults_per_minute:.0f} a minute")
+        return missed
 
     async def _act(self) -> Story:
         await self._begin()
@@ -177,7 +198,7 @@ class Run:
     def _queue(self) -> barq.Queue:
         """The harness's own, by a way without faults."""
         terms = self.plan.terms
-        return barq.Queue(terms.queue, url=self.cast.gate.url, keep_events=terms.keep_events)
+        return barq.Queue(terms.queue, url=self.cast.gate.url, keep_events=terms.keep_events, durability="fsync")
 
     async def _drain(self) -> None:
         """Faults off, no new jobs: everything finishes within lease + 5 s + twice the backlog over the calibrated rate."""

@@ -2,10 +2,12 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.faults import cast, run
@@ -13,7 +15,7 @@ from tests.faults.faults import FAULTS
 from tests.faults.probe import Look, Place, wrong
 from tests.faults.processes import Terms
 from tests.faults.records import Trouble, read
-from tests.support import ROOT
+from tests.support import ROOT, wait_until
 
 
 def test_a_short_run_holds(tmp_path: Path) -> None:
@@ -47,14 +49,40 @@ def test_a_run_in_which_nothing_is_worked_off_ends_and_says_how_all_stood(
     assert "quick:waiting" in dump
     assert "worker-1" in dump
     assert any(isinstance(record, Trouble) for record in read(result.folder / "driver.ledger"))
-    assert not [entry for entry in Path("/proc").glob("[0-9]*") if _belongs_to(entry, result.folder)]
+    assert processes(result.folder) == []
 
 
-def _belongs_to(process: Path, folder: Path) -> bool:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_ended_takes_its_workers_along(tmp_path: Path, number: signal.Signals) -> None:
+    folder = tmp_path / "ended"
+    words = "--seed 1 --seconds 60 --workers 1 --producers 1 --folder"
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults", *words.split(), str(folder)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: any("tests.faults.worker" in line for line in processes(folder)), "a worker is there")
+    driver.send_signal(number)
+    assert driver.wait(20) == (-number if number == signal.SIGKILL else 130)
+    wait_until(lambda: not [line for line in processes(folder) if "tests.faults" in line], "all have ended")
+    for process in psutil.process_iter():  # the server of a driver that could do nothing any more
+        if number == signal.SIGKILL and str(folder) in " ".join(_words(process)):
+            process.kill()
+    wait_until(lambda: not processes(folder), "nothing is left")
+
+
+def processes(folder: Path) -> list[str]:
+    """The command lines of the processes that have something to do with a folder."""
+    lines = (" ".join(_words(process)) for process in psutil.process_iter())
+    return [line for line in lines if str(folder) in line]
+
+
+def _words(process: psutil.Process) -> list[str]:
     try:
-        return str(folder).encode() in (process / "cmdline").read_bytes()
-    except OSError:
-        return False
+        return process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
+    except psutil.Error:
+        return []
 
 
 def test_an_unknown_fault_is_refused() -> None:

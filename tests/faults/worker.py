@@ -25,7 +25,7 @@ from barq.protocol.calls import Call, Settlement
 from barq.record import decode_run, number
 from barq.worker import Worker
 from tests.faults.jobs import Data, data_hash
-from tests.faults.processes import Terms, WorkerState, process_main
+from tests.faults.processes import Terms, WorkerState, end_with_driver, process_main
 from tests.faults.records import Born, Claimed, Ended, Ledger, Settled, Started, now
 
 
@@ -182,6 +182,7 @@ def _target(entry: Path) -> str:
 
 def main(folder: Path, url: str, slot: str, terms: Terms) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    end_with_driver()
     last_error = LastError(logging.WARNING)
     logging.getLogger("barq").addHandler(last_error)
     name = f"{slot}.{os.getpid()}"
