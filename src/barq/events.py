@@ -121,7 +121,8 @@ async def follow(
     while True:
         call = calls.read(space, key, b"%d" % entry, block_ms=block_ms)
         found = await store.send(call, may_block=may_block, timeout=timeout)
-        if not found and await newest() < entry:  # the server lost its data: entries are numbered from 1 again
+        # the entry that was read, or read in part, is not there: the server lost its data and numbers from 1 again
+        if not found and await newest() < entry + bool(skip):
             entry, skip = 0, 0
             yield _gap(None, at_ms=0, entry=0)
         elif not found and not wait:
@@ -151,6 +152,6 @@ def parse_position(position: str) -> tuple[int, int]:
     ((119, 4), (0, 0))
     """
     entry, _, index = position.partition(".") if isinstance(position, str) else ("", "", "")
-    if not _NUMBER.fullmatch(entry) or (index and not _NUMBER.fullmatch(index)):
+    if not _NUMBER.fullmatch(entry) or (index and not (_NUMBER.fullmatch(index) and int(entry))):
         raise InvalidValue(f"after must be the position of an event such as '120.3', or '0', got {shown(position)}")
     return (int(entry) - 1, int(index) + 1) if index else (int(entry), 0)

@@ -154,6 +154,18 @@ async def test_a_server_that_lost_its_data_is_a_gap_and_reading_goes_on(
         await events.aclose()  # type: ignore[attr-defined]
 
 
+async def test_a_position_of_a_server_that_lost_its_data_is_a_gap(own_server: Server, name: str) -> None:
+    async with barq.Queue(name, url=own_server.url) as queue:
+        await queue.enqueue_many("email", range(3))
+        await queue.enqueue_many("email", range(3))
+        old = [event.position async for event in queue.events("0", wait=False)]
+        await command(queue, b"FLUSHALL")
+        await queue.enqueue("push")
+        for position in old[3:]:  # its first entry has the number of the new one
+            found = [event async for event in queue.events(position, wait=False)]
+            assert [(event.name, event.type) for event in found] == [("gap", ""), ("enqueue", "push")]
+
+
 async def test_a_reader_that_stops_leaves_no_connection(own_server: Server, name: str) -> None:
     async with barq.Queue(name, url=own_server.url) as queue:
 
@@ -173,6 +185,6 @@ async def test_a_reader_that_stops_leaves_no_connection(own_server: Server, name
 
 
 async def test_a_position_that_is_none_is_refused(queue: barq.Queue) -> None:
-    for bad in ("yesterday", "", "-1", "1.x", "1.2.3", "9" * 30, 7, "²"):
+    for bad in ("yesterday", "", "-1", "1.x", "1.2.3", "9" * 30, 7, "²", "0.1"):
         with pytest.raises(barq.InvalidValue, match="after must be the position of an event"):
             await anext(queue.events(bad))  # type: ignore[arg-type]
