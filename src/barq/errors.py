@@ -29,6 +29,10 @@ class InvalidPayload(InvalidValue):
     """Data or a result that the codec cannot carry unchanged, or that is larger than the queue allows."""
 
 
+class NoSuchPage(InvalidValue):
+    """`after` is not the `next` of a page, or of one with another type or state."""
+
+
 class JobNotFound(BarqError, LookupError):
     """There is no job with that id (any more)."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from barq.errors import InvalidValue, shown
+from barq.errors import NoSuchPage, shown
 from barq.protocol import calls
 from barq.protocol.calls import Call, Space, TypeCounts
 from barq.record import Described
@@ -40,7 +40,7 @@ def parse(after: str) -> Place:
     except (msgspec.DecodeError, msgspec.ValidationError, TypeError, ValueError):
         place = None
     if place is None or (place.after is not None and not 1 <= place.after[1] <= 2**53):
-        raise InvalidValue(f"after must be the `next` of a page, got {shown(after)}")
+        raise NoSuchPage(f"after must be the `next` of a page, got {shown(after)}")
     return place
 
 
@@ -66,7 +66,7 @@ def walk(
     lines = [(type_, state) for type_ in counts for state in states]
     if place is not None:
         if (place.type, place.state) not in lines:
-            raise InvalidValue("after is the `next` of a page with another type or state")
+            raise NoSuchPage("after is the `next` of a page with another type or state")
         lines = lines[lines.index((place.type, place.state)) :]
     lines, skip = _behind([line for line in lines if counts[line[0]][line[1]]], counts, skip)
     found: list[Described] = []
@@ -93,6 +93,12 @@ def _behind(lines: list[Line], counts: Counts, skip: int) -> tuple[list[Line], i
             return lines[index:], skip
         skip -= counts[type_][state]
     return [], 0
+
+
+def behind(job: "Job[Any]") -> str:
+    """What to pass as `after` to go on behind a job of a page."""
+    assert job._status is not None, "it was read"
+    return _encoded(Place(job.type, job._status.state, (job._status.score, job.id)))
 
 
 def _encoded(place: Place) -> str:

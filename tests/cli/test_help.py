@@ -19,7 +19,7 @@ def test_help_lists_every_command_by_purpose(cli: Cli) -> None:
     for purpose, commands in COMMANDS.items():
         assert f"{purpose}:" in done.out
         for name, (_, line) in commands.items():
-            assert f"  {name:<9}{line}\n" in done.out
+            assert f"  {name:<11}{line}\n" in done.out
 
 
 def test_version(cli: Cli) -> None:

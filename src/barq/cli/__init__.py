@@ -33,6 +33,7 @@ COMMANDS = {
         "events": ("queue:events", "Follow what happens to jobs."),
         "pause": ("queue:pause", "Hand out no job of a type, or of any."),
         "resume": ("queue:resume", "End a pause."),
+        "dashboard": ("dashboard:dashboard", "Serve the queue over HTTP."),
     },
 }
 """Purpose -> command -> where it is, and its line in the help."""

@@ -1,0 +1,93 @@
+"""`barq dashboard`: serve a queue's HTTP API, with Kue's beside it, to this machine or, with a token, to others."""
+
+import asyncio
+import logging
+import signal
+import socket
+from types import FrameType
+
+import click
+
+import barq
+from barq.cli import exits
+from barq.cli.common import LenientCodec, emit, json_option, log_to_stderr, queue_option, url_option
+
+_STOP_SECONDS = 1
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others need a --token.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="0 picks a free port.")
+@click.option("--token", envvar="BARQ_TOKEN", show_envvar=True, help="Let in only who knows it.")
+@click.option("--read-only", is_flag=True, help="Show, but change nothing.")
+@click.option("--mask", multiple=True, metavar="FIELD", help="Hide a field of data and results; may be given again.")
+@click.option("--name", "names", multiple=True, metavar="HOST", help="A name it is called by; may be given again.")
+@click.option("--origin", "origins", multiple=True, metavar="ORIGIN", help="Another origin whose pages may call it.")
+@json_option
+@url_option
+@queue_option
+def dashboard(
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    read_only: bool,
+    mask: tuple[str, ...],
+    names: tuple[str, ...],
+    origins: tuple[str, ...],
+    as_json: bool,
+    url: str | None,
+    queue_name: str,
+) -> None:
+    """Serve the queue over HTTP until Ctrl-C: its API, and Kue's.
+
+    The password of a browser's dialogue is the token, with any name; acts are recorded under that name.
+    """
+    try:
+        import uvicorn
+
+        from barq import http
+        from barq.http.access import is_local
+    except ImportError as error:
+        exits.end(f"the web server is not installed ({error.name}): pip install 'barq[web]'", as_json=as_json)
+    if token is None and not is_local(host):
+        raise click.UsageError(f"--host {host} lets others in: give a --token (or BARQ_TOKEN)")
+    log_to_stderr(logging.WARNING)
+    queue = barq.Queue(queue_name, url=url, codec=LenientCodec())
+    app = http.app(queue, token=token, read_only=read_only, mask=mask, hosts=names or None, origins=origins)
+    bound = _bound(host, port, as_json=as_json)
+    address = f"http://{_shown(host)}:{bound.getsockname()[1]}"
+    exits.say(f"queue {queue.name} of {queue.target.shown} at {address}; Ctrl-C stops it")
+    if as_json:
+        emit({"ok": True, "url": address})
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_STOP_SECONDS
+    )
+
+    async def serve() -> None:
+        async with queue:
+            await uvicorn.Server(config).serve(sockets=[bound])
+
+    signal.signal(signal.SIGTERM, _leave)  # uvicorn raises the signal again once it has stopped
+    asyncio.run(serve())
+
+
+def _bound(host: str, port: int, *, as_json: bool) -> socket.socket:
+    """Bound here, not by uvicorn: the address is known, and a port that is taken is a plain message."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        exits.end(f"can't listen on {host}:{port}: {error.strerror or error}", as_json=as_json)
+    bound.set_inheritable(True)
+    return bound
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

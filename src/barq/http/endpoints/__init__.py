@@ -1,0 +1,16 @@
+"""Endpoints: what the API does, a file per noun. A new one is a function in its noun's file and its name in that list."""
+
+from typing import Final
+
+from barq.http.endpoint import Endpoint
+from barq.http.endpoints import about, acts, events, jobs, metrics, types, workers
+
+ENDPOINTS: Final[list[Endpoint]] = [
+    *about.ENDPOINTS,
+    *jobs.ENDPOINTS,
+    *acts.ENDPOINTS,
+    *events.ENDPOINTS,
+    *types.ENDPOINTS,
+    *workers.ENDPOINTS,
+    *metrics.ENDPOINTS,
+]

@@ -1,0 +1,127 @@
+"""About: the API itself, the server behind it, and whether it answers."""
+
+from typing import Any
+
+import msgspec
+
+from barq.http import openapi
+from barq.http.endpoint import endpoint
+from barq.http.site import VERSION, Ask
+
+
+class Index(msgspec.Struct):
+    """Where one is, and where things are."""
+
+    name: str
+    version: str
+    queue: str
+    read_only: bool
+    links: dict[str, str]
+
+
+@endpoint("GET", "/")
+async def get_index(ask: Ask) -> Index:
+    """Say what this is, and where things are."""
+    base = ask.request.scope.get("root_path", "")
+    places = ("openapi.json", "jobs", "types", "workers", "server", "events", "health", "metrics")
+    links = {place.partition(".")[0]: f"{base}/{place}" for place in places}
+    return Index("barq", VERSION, ask.queue.name, ask.visitor.read_only, links)
+
+
+@endpoint("GET", "/openapi.json")
+async def get_openapi(ask: Ask) -> dict[str, Any]:
+    """Read this API's own description."""
+    from barq.http.endpoints import ENDPOINTS as EVERY
+
+    base = ask.request.scope.get("root_path", "")
+    return openapi.document(EVERY, base=base, protected=ask.site.protected)
+
+
+class Health(msgspec.Struct):
+    status: str
+
+
+@endpoint("GET", "/health")
+async def get_health(ask: Ask) -> Health:
+    """Say that the server of the queue answers; a 503 says that it does not. Needs no token."""
+    await ask.queue.ping()
+    return Health("ok")
+
+
+class Memory(msgspec.Struct):
+    """Bytes. `limit` is null when there is none."""
+
+    used: int
+    peak: int
+    limit: int | None
+
+
+class Persistence(msgspec.Struct):
+    """How the server keeps what it was told: each change (append-only file), and snapshots."""
+
+    append_only: bool
+    append_only_ok: bool
+    snapshot_ok: bool
+    changes_since_snapshot: int
+
+
+class ServerView(msgspec.Struct):
+    """The server behind the queue."""
+
+    name: str
+    version: str
+    address: str
+    uptime_seconds: int
+    clients: int
+    commands_per_second: int
+    memory: Memory
+    persistence: Persistence
+    warnings: list[str]
+
+
+@endpoint("GET", "/server")
+async def get_server(ask: Ask) -> ServerView:
+    """Read how the server behind the queue is: memory, persistence, and what a person should know."""
+    info = await ask.queue.server_info()
+
+    def number(field: str) -> int:
+        return int(float(info.get(field, "0")))
+
+    name = "valkey" if "valkey_version" in info else "redis"
+    memory = Memory(number("used_memory"), number("used_memory_peak"), number("maxmemory") or None)
+    persistence = Persistence(
+        append_only=info.get("aof_enabled") == "1",
+        append_only_ok=info.get("aof_last_write_status", "ok") == "ok",
+        snapshot_ok=info.get("rdb_last_bgsave_status", "ok") == "ok",
+        changes_since_snapshot=number("rdb_changes_since_last_save"),
+    )
+    return ServerView(
+        name=name,
+        version=info.get(f"{name}_version", ""),
+        address=ask.queue.target.shown,
+        uptime_seconds=number("uptime_in_seconds"),
+        clients=number("connected_clients"),
+        commands_per_second=number("instantaneous_ops_per_sec"),
+        memory=memory,
+        persistence=persistence,
+        warnings=warnings(memory, persistence),
+    )
+
+
+def warnings(memory: Memory, persistence: Persistence) -> list[str]:
+    """What a person should know of the server, worst first."""
+    found = []
+    if not persistence.append_only_ok or not persistence.snapshot_ok:
+        found.append("the server could not write to its disk the last time it tried: look at its log")
+    if memory.limit is not None and memory.used > 0.9 * memory.limit:
+        found.append(
+            f"the server has used {memory.used / memory.limit:.0%} of its memory: new jobs are refused at 100%"
+        )
+    if not persistence.append_only:
+        found.append(
+            "the server keeps no append-only file: what it was told since its last snapshot is lost when it dies"
+        )
+    return found
+
+
+ENDPOINTS = [get_index, get_openapi, get_health, get_server]

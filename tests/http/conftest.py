@@ -1,0 +1,22 @@
+"""Fixtures: an application on a queue of the test's own, and a client that calls it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+import barq
+import barq.http
+from tests.http.serving import client
+
+
+@pytest.fixture
+def app(queue: barq.Queue) -> Any:
+    return barq.http.app(queue, mask=["password", "card.number"])
+
+
+@pytest.fixture
+async def api(app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(app) as made:
+        yield made
