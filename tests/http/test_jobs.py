@@ -231,8 +231,6 @@ async def test_finished_jobs_come_latest_first(api: httpx.AsyncClient, queue: ba
         "limit=5&limit=6",
         "state=inactive",
         "type=",
-        "after=x",
-        "after=%5B%22a%22,%22waiting%22,null%5D",
         "order=oldest",
         "page=2",
     ],
@@ -240,6 +238,11 @@ async def test_finished_jobs_come_latest_first(api: httpx.AsyncClient, queue: ba
 async def test_a_query_that_is_wrong_is_refused(api: httpx.AsyncClient, query: str) -> None:
     answer = await api.get(f"/jobs?{query}")
     assert problem(answer, 422, answer.json()["code"])
+
+
+@pytest.mark.parametrize("after", ["x", "[]", '["a","waiting",null]', '["a","nowhere",null]', "a" * 2000])
+async def test_a_page_that_is_none_is_not_there(api: httpx.AsyncClient, after: str) -> None:
+    problem(await api.get("/jobs", params={"after": after}), 404, "no-such-page")
 
 
 # ---- search

@@ -10,9 +10,11 @@ import click
 
 import barq
 from barq.cli import exits
-from barq.cli.common import LenientCodec, emit, json_option, log_to_stderr, queue_option, url_option
+from barq.cli.common import LenientCodec, emit, json_option, log_to_stderr, queue_option
+from barq.cli.options import url_option
 
 _STOP_SECONDS = 1
+_BACKLOG = 1024
 
 
 @click.command()
@@ -55,7 +57,7 @@ def dashboard(
     log_to_stderr(logging.WARNING)
     queue = barq.Queue(queue_name, url=url, codec=LenientCodec())
     app = http.app(queue, token=token, read_only=read_only, mask=mask, hosts=names or None, origins=origins)
-    bound = _bound(host, port, as_json=as_json)
+    bound = _listening(host, port, as_json=as_json)
     address = f"http://{_shown(host)}:{bound.getsockname()[1]}"
     exits.say(f"queue {queue.name} of {queue.target.shown} at {address}; Ctrl-C stops it")
     if as_json:
@@ -72,13 +74,14 @@ def dashboard(
     asyncio.run(serve())
 
 
-def _bound(host: str, port: int, *, as_json: bool) -> socket.socket:
-    """Bound here, not by uvicorn: the address is known, and a port that is taken is a plain message."""
+def _listening(host: str, port: int, *, as_json: bool) -> socket.socket:
+    """Done here, not by uvicorn: a port that is taken is a plain message, and who reads the address can connect."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen(_BACKLOG)
     except OSError as error:
         exits.end(f"can't listen on {host}:{port}: {error.strerror or error}", as_json=as_json)
     bound.set_inheritable(True)

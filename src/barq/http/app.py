@@ -17,7 +17,7 @@ from starlette.routing import Route
 from barq import kue
 from barq.errors import InvalidType, InvalidValue
 from barq.http import problems
-from barq.http.access import Access, Auth, by_token
+from barq.http.access import SAFE_METHODS, Access, Auth, by_token
 from barq.http.endpoint import Endpoint
 from barq.http.endpoints import ENDPOINTS
 from barq.http.find import find
@@ -112,8 +112,7 @@ def _served(site: Site, methods: dict[str, Endpoint]) -> Handler:
                 result = await endpoint.handler(ask, **arguments)
         except Exception as error:
             return problems.response_of(error)
-        if endpoint.changes:
-            log.info("%s: %s %s", ask.visitor.name, request.method, request.url.path)
+        _record(request)
         return endpoint.response(result)
 
     return serve
@@ -125,12 +124,20 @@ def _kue_routes(site: Site) -> list[Route]:
             try:
                 await request.body()
                 async with asyncio.timeout(site.limits.answer_seconds):
-                    return await handler(request)
+                    answer = await handler(request)
             except Exception as error:
                 return problems.response_of(error, for_kue=True)
+            _record(request)
+            return answer
 
         return serve
 
     return kue.routes(
         site.queue, wrap=wrapped, mask=site.mask.applied, find=functools.partial(find, site.queue, site.mask)
     )
+
+
+def _record(request: Request) -> None:
+    """Who did what, for the log."""
+    if request.method not in SAFE_METHODS:
+        log.info("%s: %s %s", request.scope[VISITOR].name, request.method, request.url.path)

@@ -44,10 +44,6 @@ class Endpoint:
     def name(self) -> str:
         return self.handler.__name__
 
-    @property
-    def changes(self) -> bool:
-        return self.method != "GET"
-
     async def arguments(self, request: Request) -> dict[str, Any]:
         """What the handler takes, read from a request. Raises Refused."""
         found = {name: _of_path(name, request, type_) for name, type_ in self.in_path.items()}

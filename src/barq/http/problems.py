@@ -17,6 +17,7 @@ from barq.errors import (
     InvalidValue,
     JobNotFound,
     NoSuchPage,
+    NotConfirmed,
     PermissionDenied,
     QueueFull,
     ServerError,
@@ -61,6 +62,7 @@ STATUSES: Final[tuple[tuple[type[BarqError], int, str], ...]] = (
     (ServerUnreachable, 503, "server-unreachable"),
     (ServerUnsuitable, 503, "server-unsuitable"),
     (PermissionDenied, 503, "permission-denied"),
+    (NotConfirmed, 503, "not-confirmed"),
     (ServerError, 502, "server-error"),
 )
 """The first line that fits an error tells its status and code."""
