@@ -28,20 +28,22 @@ else:
             waits_for = coroutine.send(None)
         except StopIteration:
             return None
-        return asyncio.get_running_loop().create_task(_rest(coroutine, waits_for), name=name)
+        return asyncio.get_running_loop().create_task(rest(coroutine, waits_for), name=name)
 
-    @awaitable
-    def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-        while True:
+
+@awaitable
+def rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """What is left of a coroutine whose first step was to wait for something."""
+    while True:
+        try:
             try:
-                try:
-                    answer = yield waits_for
-                except BaseException as error:
-                    waits_for = coroutine.throw(error)
-                else:
-                    waits_for = coroutine.send(answer)
-            except StopIteration:
-                return
+                answer = yield waits_for
+            except BaseException as error:
+                waits_for = coroutine.throw(error)
+            else:
+                waits_for = coroutine.send(answer)
+        except StopIteration:
+            return
 
 
 async def cancelled(tasks: "Iterable[asyncio.Task[None]]") -> None:

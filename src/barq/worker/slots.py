@@ -11,7 +11,7 @@ Room = list[tuple[str, int]]
 class Lane:
     """One type's slots."""
 
-    __slots__ = ("free", "handler", "is_async", "name", "timed", "type")
+    __slots__ = ("free", "handler", "is_async", "name", "timed", "type", "waits")
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
@@ -19,6 +19,7 @@ class Lane:
         self.name = handler.type.encode()
         self.is_async = handler.is_async
         self.timed = handler.timeout_ms is not None
+        self.waits = False  # whether its last run of an async handler waited for anything
         self.free = handler.concurrency  # None: as many as the worker has
 
 

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import secrets
 import signal
-import sys
 import time
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
@@ -32,9 +31,6 @@ log = logging.getLogger("barq.worker")
 
 HAND_BACK_SECONDS: Final = 0.5
 """How long a handler may take to end after it was cancelled by a stop, before its job goes back."""
-
-_EAGERLY: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-"""A handler's first step needs no turn of the loop of its own."""
 
 CANCEL_SECONDS: Final = 5.0
 """How long a handler may take to end after it was cancelled by its timeout, before its slot is given up on."""
@@ -301,17 +297,12 @@ class Worker:
 
     def _start(self, handed: list[Handed]) -> None:
         """Run what a claim brought."""
-        claimed_at, held, slots, loop, run = (
-            time.monotonic(),
-            self._held,
-            self._slots,
-            self._loop,
-            self._runner.run_async,
-        )
+        claimed_at, held, slots = time.monotonic(), self._held, self._slots
         stopping = self._stop.is_set()  # the claim was on its way
         self._listener.found_nothing = False
         for lane_name, token, jobs in handed:
             lane = slots.lanes[lane_name]
+            attempts = []
             for member, text in jobs:
                 if member in held:  # lost by this very worker without its hearing of it
                     self._lost([held[member]])
@@ -323,9 +314,11 @@ class Worker:
                 if lane.timed or attempt.record.has_options:
                     self._watch_time(attempt)
                 if lane.is_async:
-                    attempt.task = asyncio.Task(run(attempt), loop=loop, name="barq job", **_EAGERLY)
+                    attempts.append(attempt)
                 else:
                     self._pool.submit(attempt)
+            if attempts:
+                self._runner.start(attempts)
 
     def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """Its function has returned or raised: the slot is free."""
