@@ -102,31 +102,27 @@ async def test_a_running_job_holds_little_and_nothing_after_it(quick_server: Ser
         worker = barq.Worker(queue, concurrency=JOBS)
         working = asyncio.create_task(worker.run(signals=False))
 
-        async def ended(count: int) -> int:
-            """Memory blocks when that many jobs have ended."""
+        async def blocks_while_they_wait_and_after(jobs: int) -> tuple[int, int]:
+            async def all_run() -> bool:
+                return running == jobs
 
             async def all_settled() -> bool:
-                return worker.done >= count and not (await queue.counts("email"))["active"]
+                return worker.done == jobs and not (await queue.counts("email"))["active"]
 
+            go.clear()
+            await queue.enqueue_many("email", [{"to": "a"}] * JOBS)
+            await until(all_run, "all run")
+            gc.collect()
+            during = sys.getallocatedblocks()
+            go.set()
             await until(all_settled, "all have ended")
             gc.collect()
-            return sys.getallocatedblocks()
+            return during, sys.getallocatedblocks()
 
-        async def all_run() -> bool:
-            return running == 2 * JOBS
-
-        go.set()
-        await queue.enqueue_many("email", [{"to": "a"}] * JOBS)
-        before = await ended(JOBS)  # everything that is made once has been made
-
-        go.clear()
-        await queue.enqueue_many("email", [{"to": "a"}] * JOBS)
-        await until(all_run, "all run")
-        gc.collect()
-        held = (sys.getallocatedblocks() - before) / JOBS
-        go.set()
-        left = (await ended(2 * JOBS) - before) / JOBS
+        _, before = await blocks_while_they_wait_and_after(JOBS)  # everything that is made once has been made
+        during, after = await blocks_while_they_wait_and_after(2 * JOBS)
         worker.stop()
         await working
+    held, left = (during - before) / JOBS, (after - before) / JOBS
     assert held <= BLOCKS_OF_A_RUNNING_JOB, held
     assert left < 1, left
