@@ -370,14 +370,18 @@ def a_stop_starts_nothing(story: Story) -> Iterator[str]:
 
 
 SLOW_MICROSECONDS: Final = 250_000
-"""Other processes may take the core in the middle of a script, so this is a bound for accidents, not a measurement."""
+MOST_SLOW: Final = 3
+"""Other processes may take the core in the middle of a script: these are bounds for accidents, no measurement."""
 
 
 @invariant(16)
 def scripts_are_short(story: Story) -> Iterator[str]:
     pauses = [struck for struck in story.struck if struck.fault == "server-pause"]
+    slow = []
     for second, microseconds, command in story.kept.slow:
         begin, end = (second - 1) * 1_000_000, (second + 2) * 1_000_000 + microseconds
         paused = any(pause.at < end and pause.until > begin for pause in pauses)
-        if microseconds > SLOW_MICROSECONDS and not paused:
-            yield f"{microseconds / 1000:.0f} ms: {command}"
+        if microseconds > SLOW_MICROSECONDS and command != "eval" and not paused:  # eval: the harness's own
+            slow.append(f"{microseconds / 1000:.0f} ms: {command}")
+    if len(slow) > MOST_SLOW:
+        yield from slow

@@ -22,6 +22,8 @@ from tests.faults.processes import Terms, process_main
 from tests.faults.records import Acked, Born, Cancelling, Ledger, Record, Unsure, Waited, now
 
 AT_A_TIME = 100
+"""Enqueues on their way at once."""
+
 WAIT_SECONDS = 60.0
 _BULK = 20
 

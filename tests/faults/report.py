@@ -27,6 +27,7 @@ def report(result: Result) -> str:
         if result.story is not None:
             lines.append(f"{'BROKEN' if found else 'holds '} {number:2} {says}")
         lines += [f"         {what}" for what in found or ()]
+    lines.append(f"took {figures.seconds:.0f} s, with {figures.looks} looks at all unfinished jobs")
     lines += [f"TROUBLE {what}" for what in result.verdict.trouble]
     return "\n".join(lines)
 

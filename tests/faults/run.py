@@ -19,6 +19,7 @@ from tests.faults.driver import Driver
 from tests.faults.faults import FAULTS, USUAL_PER_MINUTE
 from tests.faults.jobs import Data, Wish, deadly
 from tests.faults.processes import Terms, WorkerState
+from tests.faults.producer import AT_A_TIME
 from tests.faults.records import Acked, Born, Ledger, Phase, Trouble, now
 from tests.faults.sampler import Sampler, Stuck
 from tests.faults.servers import ANSWER_SECONDS
@@ -56,6 +57,7 @@ class Plan:
 
 @dataclass(repr=False)
 class Figures:
+    seconds: float = 0.0
     calibrated: float = 0.0
     under_faults: float = 0.0
     chaos_seconds: float = 0.0
@@ -87,6 +89,7 @@ class Run:
         self._own = Ledger(folder / "calm.ledger")
 
     async def run(self) -> Result:
+        began = time.monotonic()
         sampling = asyncio.create_task(self.sampler.run())
         acting = asyncio.create_task(self._act())
         sampling.add_done_callback(lambda task: acting.cancel() if not task.cancelled() and task.exception() else None)
@@ -103,6 +106,7 @@ class Run:
             await asyncio.wait([sampling], timeout=ANSWER_SECONDS)
             await self.cast.leave()
         verdict = check(story) if story else Verdict({}, {}, [])
+        self.figures.seconds = time.monotonic() - began
         self.figures.most_unfinished, self.figures.looks = self.sampler.most_unfinished, self.sampler.looks
         if story:
             self.figures.faults_per_minute = len(story.struck) * 60 / max(1.0, self.figures.chaos_seconds)
@@ -154,7 +158,8 @@ class Run:
         self._phase("calibrate")
         await asyncio.sleep(self.plan.calibrate / 3)
         self.figures.calibrated = await self._rate(self.plan.calibrate * 2 / 3)
-        most = min(self.plan.terms.most_outstanding, self.figures.calibrated / 2)
+        terms = self.plan.terms
+        most = min(terms.most_outstanding, self.figures.calibrated / 2) - terms.producers * AT_A_TIME
         self.sampler.outstanding = max(50, round(most))
 
     async def _rate(self, seconds: float) -> float:

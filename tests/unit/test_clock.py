@@ -3,6 +3,8 @@
 import os
 import random
 
+import pytest
+
 import barq
 
 
@@ -15,6 +17,7 @@ def test_nonces_do_not_come_again_when_a_handler_seeds_its_randomness() -> None:
     assert len(nonces) == 100
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # of pytest's own
 def test_a_forked_process_has_nonces_of_its_own() -> None:
     clock = barq.clock.Clock()
     reader, writer = os.pipe()
