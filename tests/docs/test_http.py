@@ -44,7 +44,7 @@ def answer_of(command: str) -> str:
 def test_what_is_shown_of_curl_is_what_one_gets(page: str, address: str) -> None:
     shown = [
         (command, answer)
-        for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+        for block in re.findall(r"```shell-session\n(.*?)```", page, re.DOTALL)
         for command, answer in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
     ]
     assert len(shown) > 8
