@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
-from barq.aio import cancelled
+from barq.aio import cancelled, start
 
 T = TypeVar("T")
 
@@ -23,7 +23,9 @@ class Batcher(Generic[T]):
         self._send = send
         self._most = most
         self._items: list[T] = []
-        self._flights: set[asyncio.Task[None]] = set()
+        self._flights: set[int] = set()
+        self._flown = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._last = 1
         self._departed = 0
         self._scheduled = False
@@ -74,7 +76,7 @@ class Batcher(Generic[T]):
     async def close(self) -> None:
         """Give up on what is still on its way."""
         self._items = []
-        await cancelled(self._flights)
+        await cancelled(self._tasks)
 
     def _consider(self) -> None:
         waiting, flying = len(self._items), len(self._flights)
@@ -94,17 +96,19 @@ class Batcher(Generic[T]):
         self._last = size
         self._departed += size
         self._landed.set()  # for who waits for room, or for a departure
-        flight = self._loop.create_task(self._fly(batch), name="barq batch")
-        self._flights.add(flight)
-        self._consider()
+        self._flown += 1
+        self._flights.add(self._flown)
+        if task := start(self._fly(batch, self._flown), name="barq batch"):
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if not self._scheduled:
+            self._consider()
 
-    async def _fly(self, batch: list[T]) -> None:
+    async def _fly(self, batch: list[T], number: int) -> None:
         try:
             await self._send(batch)
         finally:
-            task = asyncio.current_task()
-            assert task is not None
-            self._flights.discard(task)
+            self._flights.discard(number)
             self._landed.set()
             if not self._scheduled:
                 self._consider()

@@ -167,9 +167,9 @@ async def test_an_enqueue_that_is_sent_again_stores_once(queue: barq.Queue, monk
     """As after lost answers: each call runs twice on the server, the second time as a repeat."""
     run = Store._run
 
-    async def twice(self: Store, link: Any, call: Any, may_block: float) -> Any:
-        await run(self, link, call, may_block)
-        return await run(self, link, call.again(), may_block)
+    async def twice(self: Store, link: Any, call: Any, *terms: Any) -> Any:
+        await run(self, link, call, *terms)
+        return await run(self, link, call.again(), *terms)
 
     monkeypatch.setattr(Store, "_run", twice)
     jobs = await asyncio.gather(*(queue.enqueue("email", n) for n in range(300)))

@@ -1,4 +1,5 @@
-"""Link: one connection with many calls in flight. Calls of one loop turn leave in one write; replies come in order."""
+"""Link: one connection with many calls in flight. A lone call leaves at once, others with all those of their turn of the
+loop in one write; replies come in order."""
 
 import asyncio
 import contextlib
@@ -55,7 +56,9 @@ class Link:
             return future
         self._unanswered.append((future, self._loop.time() + self._answer_seconds + may_block))
         self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]
-        if not self._scheduled:
+        if len(self._unanswered) == 1 and not may_block:
+            self.flush()  # a lone call: nothing to wait for
+        elif not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self.flush)
         return future

@@ -68,11 +68,7 @@ class Store:
                 if link is None or link.lost:
                     link = await self._connected(deadline, bound)
                 sent = True
-                if deadline is None:
-                    reply = await self._run(link, call, may_block)
-                else:
-                    async with asyncio.timeout_at(deadline):
-                        reply = await self._run(link, call, may_block)
+                reply = await self._run(link, call, may_block, deadline)
             except (LinkLost, TimeoutError) as error:
                 trouble: Exception = error
             except BarqError:
@@ -117,18 +113,18 @@ class Store:
             await self._link.close()
             self._link = None
 
-    async def _run(self, link: Link, call: Call[Any], may_block: float) -> Any:
+    async def _run(self, link: Link, call: Call[Any], may_block: float, deadline: float | None) -> Any:
         if call.script is None:
-            return await link.call(*call.args, may_block=may_block)
+            return await _by(deadline, link.call(*call.args, may_block=may_block))
         # Whole when a link first uses it: had the server to ask for it, later calls would overtake this one.
         first = call.script.sha not in link.scripts
         link.scripts.add(call.script.sha)
         try:
-            return await link.call(*_command(call.script, call, link, whole=first), may_block=may_block)
+            return await _by(deadline, link.call(*_command(call.script, call, link, whole=first), may_block=may_block))
         except Exception as error:
             if not str(error).startswith("NOSCRIPT") and type(error).__name__ != "NoScriptError":
                 raise
-            return await link.call(*_command(call.script, call, link, whole=True), may_block=may_block)
+            return await _by(deadline, link.call(*_command(call.script, call, link, whole=True), may_block=may_block))
 
     async def _connected(self, deadline: float | None, bound: float | None = None) -> Link:
         """The link, made by one attempt that all callers share."""
@@ -197,6 +193,22 @@ class Store:
         if type(error).__name__ in ("NoPermissionError", "AuthenticationError") or text.startswith(_FORBIDDEN):
             raise PermissionDenied(f"{where} refused: {text}") from error
         raise ServerError(f"{where} answered with an error: {text}") from error
+
+
+async def _by(deadline: float | None, answer: "asyncio.Future[Any]") -> Any:
+    """The answer, or TimeoutError. asyncio.timeout costs more, and works in tasks only."""
+    if deadline is None:
+        return await answer
+    timer = answer.get_loop().call_at(deadline, _late, answer)
+    try:
+        return await answer
+    finally:
+        timer.cancel()
+
+
+def _late(answer: "asyncio.Future[Any]") -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
 
 
 def _command(script: Script, call: Call[Any], link: Link, *, whole: bool) -> tuple[bytes, ...]:
