@@ -279,6 +279,33 @@ async def test_a_quiet_stream_shows_that_it_is_alive(
                 assert ": alive" in events.comments
 
 
+async def test_many_viewers_are_told_more_at_a_time(queue: barq.Queue, app: Any) -> None:
+    """What they cost together is bounded: 400 answers a second, however many look on and however much happens."""
+    hub, viewers, told_at_a_time = Hub(queue, app.state.site.mask, most_viewers=100), 100, []
+    loop = asyncio.get_running_loop()
+
+    async def look_on(ready: asyncio.Event) -> None:
+        async with hub.listening(None) as parts:
+            ready.set()
+            seen = 0
+            async for part in parts:
+                seen += len(part)
+                told_at_a_time.append(len(part))
+                if seen == 100:
+                    return
+
+    readies = [asyncio.Event() for _ in range(viewers)]
+    looking = [asyncio.create_task(look_on(ready)) for ready in readies]
+    await asyncio.gather(*(ready.wait() for ready in readies))
+    began = loop.time()
+    for _ in range(100):
+        await queue.enqueue("email")
+        await asyncio.sleep(0.005)
+    await asyncio.wait_for(asyncio.gather(*looking), 30)
+    assert sum(told_at_a_time) == 100 * viewers
+    assert len(told_at_a_time) <= 400 * (loop.time() - began) + 2 * viewers
+
+
 async def test_who_leaves_leaves_nothing_behind(own_server: Server, name: str) -> None:
     async with barq.Queue(name, url=own_server.url) as queue:
 

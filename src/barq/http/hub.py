@@ -20,7 +20,8 @@ from barq.queue import Queue
 _MOST_KEPT: Final = 5_000
 _MOST_BYTES_KEPT: Final = 4 * 1024 * 1024
 _MOST_AT_ONCE: Final = 200
-_PAUSE_SECONDS: Final = 0.05
+_SENDS_PER_SECOND: Final = 400
+_LONGEST_PAUSE: Final = 1.0
 _TICK_SECONDS: Final = 0.25
 
 Place = tuple[int, float]
@@ -89,7 +90,8 @@ class Hub:
             part, number = self._behind(number)
             if part:
                 yield part
-                await asyncio.sleep(_PAUSE_SECONDS)  # who is told often is told more at a time
+                # the more look on, the more each is told at a time: all of them together cost the same
+                await asyncio.sleep(min(_LONGEST_PAUSE, self._viewers / _SENDS_PER_SECOND))
             elif self._reader is None or self._reader.done():
                 return
             else:
