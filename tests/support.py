@@ -18,6 +18,7 @@ class Server:
     """A server process: the bundled Valkey, or the binary that BARQ_TEST_SERVER names (CI runs Redis 7 as well)."""
 
     def __init__(self, folder: Path, *options: str) -> None:
+        self.host = "127.0.0.1"
         self.folder = folder
         self.options = options
         self.wrapper: tuple[str, ...] = ()  # a program that runs the server
@@ -26,7 +27,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
+        return f"redis://{self.host}:{self.port}"
 
     def start(self) -> "Server":
         binary = os.environ.get("BARQ_TEST_SERVER") or str(find_binary())
@@ -36,7 +37,7 @@ class Server:
                 *self.wrapper,
                 binary,
                 "--bind",
-                "127.0.0.1",
+                self.host,
                 "--port",
                 str(self.port),
                 "--dir",
@@ -50,19 +51,23 @@ class Server:
         wait_until(lambda: self._answers(), "the server answers")
         return self
 
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.running:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(10)
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+            with socket.create_connection((self.host, self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
                 return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:

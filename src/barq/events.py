@@ -1,6 +1,7 @@
 """Events: what happened to jobs, as values, and the queue's own stream of them. The last step of the way."""
 
 import re
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ CLOSED = "closed"
 """Name of what a listener to one job gets when the queue is closed before the job has ended."""
 
 _BLOCK_SECONDS = 5.0
+_REMEMBERED = 500
 _NUMBER = re.compile(r"[0-9]{1,16}")
 
 
@@ -118,23 +120,63 @@ async def follow(
         return int(await newest_position(store, space, timeout=timeout))
 
     entry, skip = (await newest(), 0) if after is None else parse_position(after)
+    told, connections = _Told(), store.connections
+
+    async def stretch(first: int) -> list[Happened]:
+        return await store.send(
+            calls.read(space, key, b"%d" % max(0, first - 1), block_ms=None, most=_REMEMBERED), timeout=timeout
+        )
+
     while True:
         call = calls.read(space, key, b"%d" % entry, block_ms=block_ms)
         found = await store.send(call, may_block=may_block, timeout=timeout)
-        # the entry that was read, or read in part, is not there: the server lost its data and numbers from 1 again
-        if not found and await newest() < entry + bool(skip):
-            entry, skip = 0, 0
-            yield _gap(None, at_ms=0, entry=0)
-        elif not found and not wait:
+        # after a restart or a failover the newest entries may be gone, and others have their numbers
+        lost = not found and await newest() < entry + bool(skip)
+        if lost or store.connections != connections:
+            connections = store.connections
+            true = told.still_true(await stretch(told.first), entry) if told.first else 0 if lost else entry
+            if lost or true < entry:
+                entry, skip = true, 0
+                yield _gap(None, at_ms=0, entry=entry)
+                continue
+        if not found and not wait:
             return
         for number, happened in groupby(found, key=lambda one: _entry_number(one.position)):
-            told = list(happened)
+            told_now = list(happened)
             if number > entry + 1:
-                yield _gap(number - entry - 1, at_ms=told[0].at_ms, entry=number - 1)
+                yield _gap(number - entry - 1, at_ms=told_now[0].at_ms, entry=number - 1)
                 skip = 0
-            for index, one in enumerate(told[skip:], skip):
+            for index, one in enumerate(told_now[skip:], skip):
                 yield event_of(one, codec, f"{number}.{index}")
+            told.add(number, told_now)
             entry, skip = number, 0
+
+
+class _Told:
+    """The entries told last, to see where a server that lost some goes another way."""
+
+    def __init__(self) -> None:
+        self._entries: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def first(self) -> int:
+        return self._entries[0][0] if self._entries else 0
+
+    def add(self, number: int, happened: list[Happened]) -> None:
+        self._entries.append((number, hash(tuple(happened))))
+
+    def still_true(self, stretch: list[Happened], entry: int) -> int:
+        """The last entry that stands in the stream as it was told; `entry` where what follows it was only trimmed."""
+        there = {
+            number: hash(tuple(happened))
+            for number, happened in groupby(stretch, lambda one: _entry_number(one.position))
+        }
+        if there and min(there) > entry:
+            return entry
+        true = [number for number, told in self._entries if there.get(number) == told]
+        while self._entries and self._entries[-1][0] > (true[-1] if true else 0):
+            self._entries.pop()
+        return true[-1] if true else 0
 
 
 def _gap(missed: int | None, *, at_ms: int, entry: int) -> Event:

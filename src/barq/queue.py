@@ -36,8 +36,10 @@ from barq.protocol import calls
 from barq.protocol.calls import MOST_PER_CALL, Call, Space
 from barq.session import Session
 from barq.states import State, sources
-from barq.store.connect import Target, parse_info, target_of_client, target_of_url
+from barq.store.client import target_of_client
+from barq.store.connect import parse_info
 from barq.store.store import Store
+from barq.store.target import Target, target_of_url
 from barq.task import Task, TaskOptions, make_task
 from barq.test_mode import TestMode
 
@@ -67,8 +69,9 @@ class WorkerInfo(msgspec.Struct, frozen=True):
 class Queue:
     """Jobs on a server, for asyncio; barq.sync.Queue is the same for plain code. Connects when first used.
 
-    `url`: redis://, rediss://, unix://, valkey://, or embedded: for the bundled server; without it BARQ_URL, REDIS_URL,
-    or 127.0.0.1:6379. `client`: a redis-py or valkey-py client instead, whose address and password are used.
+    `url`: redis://, rediss://, unix://, valkey://, redis+sentinel://HOST:PORT,HOST:PORT/NAME,
+    redis+cluster://HOST:PORT,HOST:PORT, or embedded: for the bundled server; without it BARQ_URL, REDIS_URL, or
+    127.0.0.1:6379. `client`: a redis-py or valkey-py client instead, whose addresses and passwords are used.
     `timeout`: seconds after which a call gives up on the server (ServerUnreachable); None = never.
     `durability`: how safe a job, or an act on it, is before the call returns: local, fsync, or barq.replicated(n).
     `keep_completed`, `keep_failed`: how long ended jobs are kept. `max_payload`: bytes of one job's data.
@@ -111,11 +114,7 @@ class Queue:
         self._durability = durability_of(durability)
         self._max_payload = whole_number("max_payload", max_payload, least=1, most=512 * 1024 * 1024 - 1024)
         self._plain_terms: dict[str, Terms] = {}
-        if client is not None:
-            self.target: Target = target_of_client(client)
-        else:
-            told = os.environ.get("BARQ_URL") or os.environ.get("REDIS_URL") or DEFAULT_URL
-            self.target = target_of_url(told if url is None else url, fsync=self._durability.fsync)
+        self.target: Target = self._target_of(url, client).of_queue(name)
         self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = weakref.WeakKeyDictionary()
 
     def __repr__(self) -> str:
@@ -420,6 +419,12 @@ class Queue:
         return value if handler is None or handler.convert_result is None else handler.convert_result(value)
 
     # ---- inside
+
+    def _target_of(self, url: str | None, client: Any) -> Target:
+        if client is not None:
+            return target_of_client(client)
+        told = os.environ.get("BARQ_URL") or os.environ.get("REDIS_URL") or DEFAULT_URL
+        return target_of_url(told if url is None else url, fsync=self._durability.fsync)
 
     def _here(self) -> Session:
         """The session of the running event loop."""

@@ -11,9 +11,9 @@ from barq.codec import Codec
 from barq.durability import LOCAL, Durability
 from barq.enqueue import Enqueuer
 from barq.protocol.calls import Space
-from barq.store.connect import Target
 from barq.store.durable import DurableStore
 from barq.store.store import Store
+from barq.store.target import Target
 from barq.watch import Watcher
 
 log = logging.getLogger("barq.session")

@@ -6,8 +6,8 @@ import pytest
 
 import barq
 from barq.protocol.calls import Space
-from barq.store.connect import target_of_url
 from barq.store.store import Store
+from barq.store.target import target_of_url
 from tests.commands.engine import Engine
 from tests.support import Server
 

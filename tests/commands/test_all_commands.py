@@ -9,8 +9,8 @@ import barq
 from barq.protocol.calls import Call, Space
 from barq.states import EVENT_NAMES
 from barq.store.connect import Server as Told
-from barq.store.connect import target_of_url
 from barq.store.store import Store
+from barq.store.target import target_of_url
 from tests.commands.engine import Engine
 from tests.commands.life import live, told
 from tests.support import Server

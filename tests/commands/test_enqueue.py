@@ -5,8 +5,8 @@ import pytest
 import barq
 from barq.errors import QueueFull
 from barq.protocol.calls import Space
-from barq.store.connect import target_of_url
 from barq.store.store import Store
+from barq.store.target import target_of_url
 from tests.commands.engine import Engine, ending, new
 from tests.support import Server
 

@@ -7,8 +7,8 @@ import pytest
 import barq
 from barq.options import Retention
 from barq.protocol.calls import Space
-from barq.store.connect import target_of_url
 from barq.store.store import Store
+from barq.store.target import target_of_url
 from tests.commands.engine import LEASE_MS, Engine, Held, ending, word
 from tests.support import Server
 

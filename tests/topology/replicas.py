@@ -14,12 +14,12 @@ QUICK = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 
 
 def tell(server: Server, *words: str) -> object:
-    with Wire.dial("127.0.0.1", server.port, timeout=5) as wire:
+    with Wire.dial(server.host, server.port, timeout=5) as wire:
         return wire.ask(*words)
 
 
 def info(server: Server) -> dict[str, str]:
-    with Wire.dial("127.0.0.1", server.port, timeout=5) as wire:
+    with Wire.dial(server.host, server.port, timeout=5) as wire:
         return wire.info()
 
 
@@ -48,7 +48,7 @@ def freeze(server: Server) -> None:
 
 
 def thaw(server: Server) -> None:
-    if server.process is not None and server.process.poll() is None:
+    if server.process is not None and server.running:
         os.kill(server.process.pid, signal.SIGCONT)
 
 
@@ -57,9 +57,9 @@ class ReplicaSet:
 
     def __init__(self, folder: Path, replicas: int, *options: str) -> None:
         self.primary = Server(_made(folder / "primary"), *QUICK, *options)
-        self._folders = [_made(folder / f"replica {number}") for number in range(replicas)]
-        self._options = options
-        self.replicas: list[Server] = []
+        self.replicas = [
+            Server(_made(folder / f"replica {number}"), *QUICK, *options) for number in range(1, replicas + 1)
+        ]
 
     @property
     def url(self) -> str:
@@ -71,8 +71,9 @@ class ReplicaSet:
 
     def start(self) -> "ReplicaSet":
         self.primary.start()
-        follow = ("--replicaof", f"127.0.0.1 {self.primary.port}")
-        self.replicas = [Server(folder, *QUICK, *follow, *self._options).start() for folder in self._folders]
+        for replica in self.replicas:
+            replica.options += ("--replicaof", f"{self.primary.host} {self.primary.port}")
+            replica.start()
         for replica in self.replicas:
             wait_until(lambda replica=replica: in_step(replica), "the replica follows")
         wait_until(lambda: info(self.primary)["connected_slaves"] == str(len(self.replicas)), "all replicas follow")
@@ -81,7 +82,7 @@ class ReplicaSet:
     def stop(self) -> None:
         for server in self.servers:
             thaw(server)
-            if server.process is not None and server.process.poll() is None:
+            if server.running:
                 server.kill()
 
 

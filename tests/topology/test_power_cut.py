@@ -28,7 +28,7 @@ def powered(tmp_path: Path) -> Iterator[Powered]:
 
     yield make
     for server in made:
-        if server.process is not None and server.process.poll() is None:
+        if server.running:
             server.kill()
 
 

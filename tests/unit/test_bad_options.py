@@ -45,6 +45,16 @@ def test_bad_names_of_queues(name: Any, says: str) -> None:
         ("redis://host/first", "must be the number of a database, got 'first'"),
         ("unix://", "names no server"),
         ("embedded://folder", "write embedded:PATH"),
+        ("redis+sentinel://h:26379", "must be the name of the primary"),
+        ("redis+sentinel://h:26379/main/one", "must be the name of the primary"),
+        ("redis+sentinel:///main", "must name its servers as HOST:PORT,HOST:PORT"),
+        ("redis+sentinel://a:1,,b:2/main", "must name its servers"),
+        ("redis+sentinel://a:1,b:x/main", "must name its servers"),
+        ("redis+cluster://a:1,b:99999", "must name its servers"),
+        ("redis+cluster://a:1,b:0", "must name its servers"),
+        ("redis+cluster://a:1/3", "a cluster has no databases, got '3'"),
+        ("unix+sentinel:///socket/main", "unix names one server"),
+        ("redis+proxy://h", "must begin with one of"),
         (5, "url must be a str"),
         (b"redis://host", "url must be a str"),
     ],
@@ -64,6 +74,9 @@ def test_bad_urls(url: Any, says: str) -> None:
         "http://user:hunter2@host",
         "redis://[user:hunter2@::1",
         "redis://user:hunter2℀@host",
+        "redis+sentinel://user:hunter2@host:1,host:x/main",
+        "redis+sentinel://user:hunter2@host:1?sentinel_password=hunter2",
+        "redis+cluster://user:hunter2@host:1,",
     ],
 )
 def test_no_message_shows_a_password(url: str) -> None:
@@ -74,12 +87,21 @@ def test_no_message_shows_a_password(url: str) -> None:
 
 
 def test_a_password_among_the_options_of_a_url_is_not_shown() -> None:
-    for url in ("redis://host:1?password=hunter2", "redis://us?er:hunter2@host:1"):
+    for url in (
+        "redis://host:1?password=hunter2",
+        "redis://us?er:hunter2@host:1",
+        "redis+sentinel://us:hunter2@host:1,host:2/main/3?sentinel_password=hunter2",
+        "rediss+cluster://us:hunter2@host:1,host:2?password=hunter2",
+    ):
         assert "hunter2" not in repr(barq.Queue(url=url))
 
 
 async def test_an_unknown_option_in_a_url_is_refused_and_not_taken_for_a_server_that_is_away() -> None:
-    for url in ("redis://127.0.0.1:1?nonsense=1", "redis://127.0.0.1:1?db=one"):
+    for url in (
+        "redis://127.0.0.1:1?nonsense=1",
+        "redis://127.0.0.1:1?db=one",
+        "redis+cluster://127.0.0.1:1?nonsense=1",
+    ):
         async with barq.Queue(url=url, timeout=1) as queue:
             with pytest.raises(barq.InvalidValue, match="can't be used"):
                 await queue.ping()

@@ -17,7 +17,7 @@ import click
 
 from barq.cli import exits
 from barq.store import embedded
-from barq.store.connect import target_of_url
+from barq.store.target import target_of_url
 
 USUAL_PORT: Final = 6379
 SECONDS_TO_END: Final = 3.0

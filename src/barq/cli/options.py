@@ -6,5 +6,5 @@ url_option = click.option(
     "--url",
     envvar=["BARQ_URL", "REDIS_URL"],
     show_envvar=True,
-    help="The server: redis:// valkey:// rediss:// unix:// or embedded:  [default: redis://127.0.0.1:6379]",
+    help="The server: redis:// rediss:// redis+sentinel:// redis+cluster:// unix:// or embedded:  [default: redis://127.0.0.1:6379]",
 )

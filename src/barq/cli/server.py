@@ -140,12 +140,11 @@ def _watch(address: embedded.Address) -> "SimpleQueue[int]":
 def ping(*, url: str, as_json: bool) -> None:
     """Ask whether the server answers.
 
-    URL: redis:// valkey:// rediss:// unix:// or embedded:FOLDER; also from BARQ_URL or REDIS_URL.
+    URL: redis:// rediss:// redis+sentinel:// redis+cluster:// unix:// or embedded:FOLDER; also from BARQ_URL or REDIS_URL.
     """
     begin = time.perf_counter()
     try:
-        with dial(url, timeout=PING_TIMEOUT) as wire:
-            answer = str(wire.ask("PING"))
+        answer = _ping_found(url) if "+" in url.partition(":")[0] else _ping_dialled(url)
     except OSError as error:
         reason = f"no server at {shown(url)} ({error.strerror or error or 'no answer'})"
         _fail("ping", f"{reason}; start one, or give its URL with --url", code=UNREACHABLE, as_json=as_json)
@@ -158,6 +157,25 @@ def ping(*, url: str, as_json: bool) -> None:
         _print({"ok": True, "milliseconds": round((time.perf_counter() - begin) * 1000, 3)})
     else:
         click.echo(answer)
+
+
+def _ping_dialled(url: str) -> str:
+    with dial(url, timeout=PING_TIMEOUT) as wire:
+        return str(wire.ask("PING"))
+
+
+def _ping_found(url: str) -> str:
+    """The server that sentinels name, or that owns the slot of the default queue."""
+    import asyncio
+
+    from barq.queue import Queue
+
+    async def ask() -> None:
+        async with Queue(url=url, timeout=PING_TIMEOUT) as queue:
+            await queue.ping()
+
+    asyncio.run(ask())
+    return "PONG"
 
 
 # ---- words

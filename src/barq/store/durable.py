@@ -11,9 +11,9 @@ from barq.clock import Clock
 from barq.durability import Durability
 from barq.errors import NotConfirmed, PermissionDenied, ServerUnsuitable
 from barq.protocol.calls import Call
-from barq.store.connect import Target
 from barq.store.link import Link, LinkLost
 from barq.store.store import FIRST_WAIT, Store, seen
+from barq.store.target import Target
 
 R = TypeVar("R")
 

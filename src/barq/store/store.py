@@ -16,8 +16,10 @@ from barq.errors import (
 )
 from barq.protocol.calls import Call
 from barq.protocol.scripts import Script
-from barq.store.connect import Target, checked, connect, parse_info
+from barq.store.connect import checked, connect, parse_info
 from barq.store.link import ANSWER_SECONDS, Link, LinkLost
+from barq.store.target import Target
+from barq.store.vote import Address, named
 
 R = TypeVar("R")
 log = logging.getLogger("barq.store")
@@ -25,6 +27,8 @@ log = logging.getLogger("barq.store")
 FIRST_WAIT: Final = 0.2
 WAIT_GROWS: Final = 1.7
 LONGEST_WAIT: Final = 2.0
+LONGEST_WAIT_SEARCHED: Final = 0.4
+_SAID_EVERY: Final = 10  # such attempts
 
 _PASSING = ("LOADING", "BUSY ", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "UNBLOCKED")
 # redis-py takes the code off the message where it has a class for it
@@ -32,9 +36,13 @@ _PASSING_CLASSES = (
     "BusyLoadingError",
     "ClusterDownError",
     "MasterDownError",
+    "MovedError",
     "ReadOnlyError",
     "TryAgainError",
+    "AskError",
 )
+# the slot is on its way to another node: this one says so when it is there
+_STAYS = ("AskError", "TryAgainError")
 _FORBIDDEN = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 
@@ -52,6 +60,7 @@ class Store:
         self._link: Link | None = None
         self._connecting: asyncio.Task[Link] | None = None
         self._failures = 0
+        self._lookout: asyncio.Task[None] | None = None
 
     async def send(self, call: Call[R], *, may_block: float = 0.0, timeout: float | None = -1) -> R:
         """Send a call until it is answered. Raises ServerUnreachable, or what the server's refusal means.
@@ -75,8 +84,7 @@ class Store:
                 raise
             except Exception as error:
                 trouble = self._passing(error)
-                if link is not None and type(error).__name__ == "ReadOnlyError":
-                    await link.close()  # it is no primary any more: look where that is now
+                await self._look_elsewhere(link, error)
                 await asyncio.sleep(FIRST_WAIT)
             else:
                 self._failures = 0
@@ -112,6 +120,9 @@ class Store:
         if self._link is not None:
             await self._link.close()
             self._link = None
+        while self._lookout is not None and not self._lookout.done():  # one cancel is not always enough on Python 3.11
+            self._lookout.cancel()
+            await asyncio.wait([self._lookout], timeout=0.1)
 
     async def _run(self, link: Link, call: Call[Any], may_block: float, deadline: float | None) -> Any:
         if call.script is None:
@@ -146,6 +157,13 @@ class Store:
             if error is not None and deadline is not None and loop.time() >= deadline:
                 raise self._unreachable(bound, error) from error
 
+    async def _look_elsewhere(self, link: Link | None, error: Exception) -> None:
+        """Leave a server that is no primary any more, or may not be."""
+        kind = type(error).__name__
+        if link is not None and (kind == "ReadOnlyError" or (self.target.searched and kind not in _STAYS)):
+            self.target.moved(error)
+            await link.close()
+
     def _may_pass(self, error: BarqError) -> bool:
         """Once it was fit, a server that is a replica or refuses us is in the middle of a failover or a change."""
         return self.connections > 0 and isinstance(error, ServerUnsuitable | PermissionDenied)
@@ -158,19 +176,34 @@ class Store:
         except Exception as error:
             self._failures += 1
             self._last_error = error
-            log.warning("not connected to the server at %s: %s", self.target.shown, _text(error))
+            often = self.target.searched and self._failures % _SAID_EVERY != 1
+            level = logging.DEBUG if often else logging.WARNING
+            log.log(level, "not connected to the server at %s: %s", self.target.shown, _text(error))
             raise
         if self.connections or self._failures:
-            log.info("connected to the server at %s", self.target.shown)
+            found = f" ({named([_address(connection)])})" if self.target.searched else ""
+            log.info("connected to the server at %s%s", self.target.shown, found)
         # until it has answered a call the connection proves nothing: while loading, a server drops one after the other
         self._failures = max(1, self._failures) if self.connections else 0
         self.connections += 1
         answer_seconds = ANSWER_SECONDS if self._timeout is None else min(ANSWER_SECONDS, self._timeout)
-        self._link = Link(connection, server, answer_seconds=answer_seconds)
-        return self._link
+        self._link = link = Link(connection, server, answer_seconds=answer_seconds)
+        if self.target.sentinels is not None:
+            if self._lookout is not None:
+                self._lookout.cancel()
+            lookout = self._leave_when_replaced(link, _address(connection))
+            self._lookout = asyncio.get_running_loop().create_task(lookout, name="barq lookout")
+        return link
+
+    async def _leave_when_replaced(self, link: Link, address: Address) -> None:
+        assert self.target.sentinels is not None
+        await self.target.sentinels.replaced(address)
+        log.info("%s is no longer the primary of %s", named([address]), self.target.shown)
+        await link.close()
 
     def _wait_seconds(self) -> float:
-        wait = min(LONGEST_WAIT, FIRST_WAIT * WAIT_GROWS ** min(self._failures - 1, 10))
+        longest = LONGEST_WAIT_SEARCHED if self.target.searched else LONGEST_WAIT
+        wait = min(longest, FIRST_WAIT * WAIT_GROWS ** min(self._failures - 1, 10))
         return wait * (0.9 + 0.2 * self._clock.random())
 
     _last_error: BaseException | None = None
@@ -179,7 +212,8 @@ class Store:
         reason = error or self._last_error
         return ServerUnreachable(
             f"no answer from the server at {self.target.shown} within {round(bound or 0, 2):g} s"
-            f"{f' ({_text(reason)})' if reason else ''}: is it running? `barq server` starts one"
+            f"{f' ({_text(reason)})' if reason else ''}"
+            f"{'' if self.target.searched else ': is it running? `barq server` starts one'}"
         )
 
     def _passing(self, error: Exception) -> Exception:
@@ -222,6 +256,10 @@ def seen(attempt: "asyncio.Task[Any]") -> None:
     """Who waited for it may be gone; its error was logged already."""
     if not attempt.cancelled():
         attempt.exception()
+
+
+def _address(connection: Any) -> Address:
+    return getattr(connection, "host", ""), getattr(connection, "port", 0)
 
 
 def _text(error: BaseException) -> str:

@@ -45,8 +45,9 @@ class Page(list["Job[Any]"]):
 class Queue:
     """Jobs on a server, for plain code; barq.Queue is the same for asyncio. Connects when first used.
 
-    `url`: redis://, rediss://, unix://, valkey://, or embedded: for the bundled server; without it BARQ_URL, REDIS_URL,
-    or 127.0.0.1:6379. `client`: a redis-py or valkey-py client instead, whose address and password are used.
+    `url`: redis://, rediss://, unix://, valkey://, redis+sentinel://HOST:PORT,HOST:PORT/NAME,
+    redis+cluster://HOST:PORT,HOST:PORT, or embedded: for the bundled server; without it BARQ_URL, REDIS_URL, or
+    127.0.0.1:6379. `client`: a redis-py or valkey-py client instead, whose addresses and passwords are used.
     `timeout`: seconds after which a call gives up on the server (ServerUnreachable); None = never.
     `durability`: how safe a job, or an act on it, is before the call returns: local, fsync, or barq.replicated(n).
     `keep_completed`, `keep_failed`: how long ended jobs are kept. `max_payload`: bytes of one job's data.
