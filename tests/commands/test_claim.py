@@ -168,11 +168,36 @@ async def test_a_claim_without_chores_promotes_and_rescues_nothing(engine: Engin
 
 
 async def test_more_due_jobs_than_one_claim_promotes_all_come(engine: Engine) -> None:
-    await engine.enqueue(*[new(due=b"+1000")] * 240)
+    for _ in range(3):
+        await engine.enqueue(*[new(due=b"+1000")] * 200)
     engine.clock.advance(1)
-    got = [await engine.ids_claimed(most=100) for _ in range(4)]
-    assert [len(ids) for ids in got] == [100, 100, 40, 0]
-    assert [job_id for ids in got for job_id in ids] == list(range(1, 241))
+    got = [await engine.ids_claimed(most=250) for _ in range(4)]
+    assert [len(ids) for ids in got] == [250, 250, 100, 0]
+    assert [job_id for ids in got for job_id in ids] == list(range(1, 601))
+
+
+async def test_a_claim_says_beside_its_jobs_that_more_is_due_than_it_promoted(engine: Engine) -> None:
+    for _ in range(2):
+        await engine.enqueue(*[new(due=b"+1000")] * 200)
+    engine.clock.advance(1)
+    first, second = [await engine.send(engine.claim_call(most=10)) for _ in range(2)]
+    assert (len(held(first)), first.due_in_ms) == (10, 0)
+    assert (len(held(second)), second.due_in_ms) == (10, None)
+    assert await engine.counts() == {"active": 20, "waiting": 380}
+
+
+async def test_one_claim_promotes_250_of_a_type_and_500_in_all(engine: Engine) -> None:
+    for type_ in ("email", "push", "sms"):
+        for _ in range(2):
+            await engine.enqueue(*[new(type_, due=b"+1000")] * 200)
+    await engine.pause()
+    engine.clock.advance(1)
+    assert await engine.due_in_ms(["email", "push", "sms"]) == 0
+    assert [await engine.counts(type_) for type_ in ("email", "push", "sms")] == [
+        {"waiting": 250, "delayed": 150},
+        {"waiting": 250, "delayed": 150},
+        {"delayed": 400},
+    ]
 
 
 # ---- pause

@@ -110,7 +110,8 @@ Handed = tuple[bytes, bytes, list[tuple[bytes, bytes]]]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim brought, or when the next job is due."""
+    """What a claim brought, or when the next job is due: at once (0), also beside jobs, when it met more that is due than
+    it may move on the way."""
 
     handed: list[Handed]
     due_in_ms: int | None

@@ -14,13 +14,14 @@ from barq.protocol import calls
 from barq.protocol.calls import Claim, Handed, Space
 from barq.store.store import Store
 from barq.worker.slots import Room, Slots
-from barq.worker.turn import Turns
+from barq.worker.turn import Turns, rest
 
 log = logging.getLogger("barq.worker")
 
 LONGEST_WAIT_SECONDS: Final = 2.0
 _TROUBLE_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 0.02
+_LEAST_WAIT_SECONDS: Final = 0.001
 
 
 class Listener:
@@ -46,6 +47,7 @@ class Listener:
         self._nothing = nothing
         self._woken = asyncio.Event()
         self._due_in_ms: int | None = None
+        self._rest = _LEAST_WAIT_SECONDS
         self._waiting = False
         self._waits = 0
         self._stopping = False
@@ -78,7 +80,8 @@ class Listener:
         most = min(self._slots.free, self._turns.most_per_claim)
         types = sorted(type_ for type_, _ in room)
         due_ms = LONGEST_WAIT_SECONDS * 1000 if self._due_in_ms is None else self._due_in_ms
-        seconds = max(0.001, min(LONGEST_WAIT_SECONDS, due_ms / 1000))
+        least, self._rest = self._rest, _LEAST_WAIT_SECONDS
+        seconds = max(least, min(LONGEST_WAIT_SECONDS, due_ms / 1000))
         wait = calls.wait_for_work(self._space, types, seconds=seconds)
         self._slots.listen(types, most)
         self._waiting = True
@@ -97,6 +100,9 @@ class Listener:
             self._start(brought.handed)
             self._turns.kick()
         else:
+            if brought.due_in_ms == 0:  # of a paused type: more than one claim promotes
+                late = asyncio.get_running_loop().time() - since - seconds
+                self._rest = rest(late, least=_LEAST_WAIT_SECONDS)
             self.nothing_to_claim(brought, room)
 
     async def unblock(self) -> None:

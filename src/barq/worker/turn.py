@@ -25,6 +25,8 @@ log = logging.getLogger("barq.worker")
 _MOST_IN_FLIGHT: Final = 2
 _TOO_FEW_TO_SPLIT: Final = 8
 _CHORES_SECONDS: Final = 0.1
+_SLICE_SECONDS: Final = 0.01
+_SLICE_SHARE: Final = 4
 _PRUNE_EVERY: Final = 200
 _TROUBLE_SECONDS: Final = 1.0
 
@@ -207,10 +209,15 @@ class Turns:
                 self._to_prune = _PRUNE_EVERY
         if not most:
             return stale, None
+        began = self._loop.time()
         if chores:
-            self._chores_at = self._loop.time() + _CHORES_SECONDS
+            self._chores_at = began + _CHORES_SECONDS
         try:
-            return stale, await self._store.send(self.claim(room, most, chores=chores), timeout=None)
+            claim = await self._store.send(self.claim(room, most, chores=chores), timeout=None)
+            if chores and claim.due_in_ms == 0:
+                now = self._loop.time()
+                self._chores_at = now + rest(now - began, least=_SLICE_SECONDS)
+            return stale, claim
         except BarqError:
             if not settlements:
                 raise
@@ -224,6 +231,14 @@ class Turns:
             "lease_ms": self._lease_ms,
             "most": most,
         }
+
+
+def rest(took: float, *, least: float) -> float:
+    """How long to leave the next slice alone of more than one claim may promote, after one that took so long (seconds).
+
+    The more workers do it at once, the longer each takes: so together they leave the server most of its time.
+    """
+    return min(_CHORES_SECONDS, max(least, _SLICE_SHARE * took))
 
 
 def _report(attempts: list[Attempt], stale: set[bytes]) -> None:

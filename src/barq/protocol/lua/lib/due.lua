@@ -1,12 +1,14 @@
 -- Chores that every claim does on the way, bounded: promote what is due, rescue what lost its lease.
-local AT_MOST = 100
+local AT_MOST = 250
 local chores_left = 500 -- over all types of a claim
+local more_is_due = false -- a slice was full: there may be another behind it
 
 -- ids of a line up to a score, as many as may be moved on the way
 local function overdue(type, state, until_ms)
-  if chores_left == 0 then return {} end
-  local ids = call('ZRANGEBYSCORE', line(type, state), '-inf', until_ms, 'LIMIT', 0, math.min(AT_MOST, chores_left))
+  local most = math.min(AT_MOST, chores_left)
+  local ids = most > 0 and call('ZRANGEBYSCORE', line(type, state), '-inf', until_ms, 'LIMIT', 0, most) or {}
   chores_left = chores_left - #ids
+  more_is_due = more_is_due or #ids == most
   return ids
 end
 
