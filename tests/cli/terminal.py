@@ -54,6 +54,7 @@ class Terminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
+        self._lines: list[str] | None = None  # what is shown, until something comes
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -65,6 +66,7 @@ class Terminal:
                 return
             with self._lock:
                 self._stream.feed(chunk)
+                self._lines = None
 
     def close(self) -> None:
         self._reader.join(10)
@@ -74,10 +76,11 @@ class Terminal:
     def lines(self) -> list[str]:
         """Down to the last that is not empty."""
         with self._lock:
-            lines = [line.rstrip() for line in self._screen.display]
-        while lines and not lines[-1]:
-            lines.pop()
-        return lines
+            if self._lines is None:
+                self._lines = [line.rstrip() for line in self._screen.display]
+                while self._lines and not self._lines[-1]:
+                    self._lines.pop()
+            return self._lines
 
     def type(self, text: str) -> None:
         os.write(self._outside, text.encode())

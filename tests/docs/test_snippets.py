@@ -86,7 +86,7 @@ def test_consoles_show_what_the_page_tells(page: Path, tmp_path: Path) -> None:
 
     def shell() -> AbstractContextManager[Terminal]:
         bash = [shutil.which("bash") or "bash", "--norc", "--noprofile", "-i"]
-        return terminal(bash, folder, columns=220, rows=600, **environment)  # large enough that nothing scrolls away
+        return terminal(bash, folder, columns=300, rows=350, **environment)  # so large that nothing wraps or scrolls
 
     try:
         with Reader(folder, {"6379": port, "1245": http}, shell) as reader:
