@@ -3,17 +3,30 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final, TypedDict
 
 from barq.backoff import Backoff
 from barq.batch import Batcher
 from barq.clock import Clock
 from barq.durability import Durability, durability_of
-from barq.errors import InvalidType
-from barq.options import Delay, Priority, due, encode_options, job_options, priority_number, text, type_name
+from barq.errors import InvalidType, QueueFull
+from barq.options import (
+    NO_LIMITS,
+    Delay,
+    Priority,
+    due,
+    encode_options,
+    job_options,
+    priority_number,
+    seconds_or_none,
+    text,
+    type_name,
+)
 from barq.protocol import calls
 from barq.protocol.calls import MOST_PER_CALL, NewJob, Space, new_job
 from barq.record import record_head
+from barq.room import Patience, refusal, taken
 from barq.store.store import Store
 
 MOST_WAITING: Final = 20_000
@@ -44,16 +57,30 @@ class EnqueueOptions(TypedDict, total=False):
     """Idempotency token: a second enqueue with the same token within a day gives the same job."""
     durability: Durability | str
     """How safe the job is before the enqueue returns: local, fsync, replicated, or barq.replicated(n)."""
+    wait_for_room: float | timedelta | None
+    """Seconds to wait when the queue is full, before QueueFull is raised (default 0); None = for ever."""
 
 
+_AS_THE_QUEUE: Final = -1.0
 _NAMES: Final = EnqueueOptions.__annotations__.keys()
-_PLACING: Final = ("priority", "delay", "token", "durability")
+_PLACING: Final = ("priority", "delay", "token", "durability", "wait_for_room")
 
 
 class Terms:
     """What is asked of a job but its data, checked and encoded. Shared by all jobs of which the same is asked."""
 
-    __slots__ = ("_head", "_priority", "_type", "due", "durability", "job_options", "priority", "token", "type")
+    __slots__ = (
+        "_head",
+        "_priority",
+        "_type",
+        "due",
+        "durability",
+        "job_options",
+        "priority",
+        "token",
+        "type",
+        "wait_for_room",
+    )
 
     def __init__(self, type: str, options: Mapping[str, Any]) -> None:
         if unknown := options.keys() - _NAMES:
@@ -66,10 +93,16 @@ class Terms:
         token = options.get("token")
         self.token = None if token is None else text("token", token, longest=_LONGEST_TOKEN)
         self.durability = durability_of(options["durability"]) if "durability" in options else None
+        wait = options.get("wait_for_room", _AS_THE_QUEUE)
+        self.wait_for_room = wait if wait is _AS_THE_QUEUE else seconds_or_none("wait_for_room", wait)
         self.job_options = job_options(**{name: value for name, value in options.items() if name not in _PLACING})
         self._type = self.type.encode()
         self._priority = b"%d" % self.priority
         self._head = record_head(priority=self.priority, type=self.type, options=encode_options(self.job_options))
+
+    def room_seconds(self, of_the_queue: float | None) -> float | None:
+        """How long to wait when the queue is full."""
+        return of_the_queue if self.wait_for_room is _AS_THE_QUEUE else self.wait_for_room
 
     def new_job(self, payload: bytes, *, watch: bool = False) -> NewJob:
         return new_job(self._type, self._priority, self.due, self._head + payload, self.token, watch)
@@ -119,8 +152,12 @@ class Enqueuer:
         self._batcher.add((job, stored))
         return await stored
 
-    async def many(self, drafts: Sequence[Draft]) -> AsyncIterator[list[int]]:
+    async def many(self, drafts: Sequence[Draft], *, room_seconds: float | None = 0.0) -> AsyncIterator[list[int]]:
         """Store jobs in calls of MOST_PER_CALL, in order; gives the ids of each call. At an error the first calls count."""
+        if room_seconds != 0 or self._space.limits is not NO_LIMITS:
+            async for ids in self._in_turn(drafts, room_seconds):
+                yield ids
+            return
         flying: deque[asyncio.Task[list[int]]] = deque()
         try:
             for at in range(0, len(drafts), MOST_PER_CALL):
@@ -133,6 +170,27 @@ class Enqueuer:
         finally:
             for task in flying:
                 task.cancel()
+
+    async def _in_turn(self, drafts: Sequence[Draft], room_seconds: float | None) -> AsyncIterator[list[int]]:
+        """Jobs of one type where a call may be refused: one call after the other, so that those stored are the first ones."""
+        patience, stored = Patience(room_seconds), 0
+        while stored < len(drafts):
+            part = [draft.new_job() for draft in drafts[stored : stored + MOST_PER_CALL]]
+            ids: list[int] = []
+            full: QueueFull | None = None
+            try:
+                ids = await self._send(part)
+            except QueueFull as error:
+                full = error
+            if (count := taken(ids)) < len(ids):
+                full = refusal(self._space, part[count], ids[count])
+            if count:
+                patience.renew()
+                stored += count
+                yield ids[:count]
+            if full is not None:
+                full.stored = stored
+                await patience.wait(full)
 
     async def _commit(self, batch: list[tuple[NewJob, "asyncio.Future[int]"]]) -> None:
         waiting = [entry for entry in batch if not entry[1].done()]  # a caller may have been cancelled meanwhile
@@ -147,9 +205,13 @@ class Enqueuer:
             if not isinstance(error, Exception):
                 raise
         else:
-            for (_, stored), job_id in zip(waiting, ids, strict=True):
-                if not stored.done():
+            for (job, stored), job_id in zip(waiting, ids, strict=True):
+                if stored.done():
+                    continue
+                if job_id > 0:
                     stored.set_result(job_id)
+                else:
+                    stored.set_exception(refusal(self._space, job, job_id))
 
     async def _send(self, jobs: Sequence[NewJob]) -> list[int]:
         # A name is used by one call at a time: the server remembers the last batch under each name.

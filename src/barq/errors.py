@@ -84,7 +84,12 @@ class PermissionDenied(ServerError):
 
 
 class QueueFull(ServerError):
-    """The server has no memory left for new jobs. Running jobs go on."""
+    """There is no room for new jobs: the server has no memory left, or a limit of the queue is reached. Running jobs go on.
+
+    `stored`: of the jobs of an enqueue_many, so many, the first ones, are stored.
+    """
+
+    stored = 0
 
 
 class NotConfirmed(ServerError):

@@ -1,6 +1,7 @@
 """Options: what a caller may ask of a job, checked at the call and turned into what the server stores."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -56,6 +57,37 @@ class Retention:
             object.__setattr__(self, "age", seconds_to_ms("age of a retention", self.age) / 1000)
         if self.count is not None:
             whole_number("count of a retention", self.count, least=0, most=2**53)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a queue takes no more jobs: so many of a type wait or are delayed, or the server uses so many bytes."""
+
+    waiting: int | None = None
+    waiting_by_type: Mapping[str, int] = field(default_factory=dict)
+    memory: int | None = None
+
+    def waiting_of(self, type: str) -> int | None:
+        return self.waiting_by_type.get(type, self.waiting)
+
+
+NO_LIMITS: Final = Limits()
+
+
+def limits(max_waiting: Any, max_memory: Any) -> Limits:
+    """Check limits as a queue takes them. Raises InvalidValue or InvalidType."""
+    memory = None if max_memory is None else whole_number("max_memory", max_memory, least=1, most=2**53)
+    if isinstance(max_waiting, Mapping):
+        by_type = {
+            type_name(name): _max_waiting(f"max_waiting of {name!r}", most) for name, most in max_waiting.items()
+        }
+        return Limits(waiting_by_type=by_type, memory=memory)
+    waiting = None if max_waiting is None else _max_waiting("max_waiting", max_waiting)
+    return NO_LIMITS if waiting is None and memory is None else Limits(waiting=waiting, memory=memory)
+
+
+def _max_waiting(name: str, value: Any) -> int:
+    return whole_number(name, value, least=1, most=2**53)
 
 
 def job_options(

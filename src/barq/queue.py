@@ -3,8 +3,8 @@
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, ParamSpec, Self, TypeVar, Unpack, overload
 
 import msgspec
@@ -26,7 +26,9 @@ from barq.options import (
     LONGEST_TEXT,
     Retention,
     job_id,
+    limits,
     queue_name,
+    seconds_or_none,
     seconds_to_ms,
     text,
     type_name,
@@ -34,6 +36,7 @@ from barq.options import (
 )
 from barq.protocol import calls
 from barq.protocol.calls import MOST_PER_CALL, Call, Space
+from barq.room import when_there_is_room
 from barq.session import Session
 from barq.states import State, sources
 from barq.store.client import target_of_client
@@ -75,6 +78,9 @@ class Queue:
     `timeout`: seconds after which a call gives up on the server (ServerUnreachable); None = never.
     `durability`: how safe a job, or an act on it, is before the call returns: local, fsync, or barq.replicated(n).
     `keep_completed`, `keep_failed`: how long ended jobs are kept. `max_payload`: bytes of one job's data.
+    `max_waiting`: how many jobs of a type may wait or be delayed (a number, or one for each type); `max_memory`: how many
+    bytes the server may use for jobs to be added. Beyond them an enqueue waits `wait_for_room` seconds (None = for ever),
+    then raises QueueFull.
     """
 
     def __init__(
@@ -91,6 +97,9 @@ class Queue:
         keep_events: int = 10_000,
         keep_logs: int = 1_000,
         max_payload: int = 1024 * 1024,
+        max_waiting: int | Mapping[str, int] | None = None,
+        max_memory: int | None = None,
+        wait_for_room: float | timedelta | None = 0,
         clock: Clock | None = None,
     ) -> None:
         if url is not None and client is not None:
@@ -109,7 +118,9 @@ class Queue:
             logs_keep=whole_number("keep_logs", keep_logs, least=1, most=10**6),
             completed=keep_completed,
             failed=keep_failed,
+            limits=limits(max_waiting, max_memory),
         )
+        self._wait_for_room = seconds_or_none("wait_for_room", wait_for_room)
         self._timeout = None if timeout is None else seconds_to_ms("timeout", timeout, least_ms=1) / 1000
         self._durability = durability_of(durability)
         self._max_payload = whole_number("max_payload", max_payload, least=1, most=512 * 1024 * 1024 - 1024)
@@ -149,7 +160,8 @@ class Queue:
     async def enqueue_many(self, type: str, data: Iterable[Any], **options: Unpack[EnqueueOptions]) -> list[Job[Any]]:
         """Store a job for each item of `data`, all with the same options; returns them in order.
 
-        All are checked before the first is sent. They travel in calls of 250, each of them all or nothing.
+        All are checked before the first is sent. They travel in calls of 250, each of them all or nothing; with QueueFull
+        the first ones, as many as its `stored` says, are stored.
         """
         if isinstance(data, str | bytes | dict) or not isinstance(data, Iterable):
             raise InvalidType(f"data must be a list with the data of each job, got {data!r:.80}")
@@ -163,7 +175,8 @@ class Queue:
                 made.append(Job(self, 0, draft))
                 made[-1].id = self.test_mode.record(made[-1])
             return made
-        async for ids in self._here().enqueuer_of(terms.durability).many(drafts):
+        enqueuer, room_seconds = self._here().enqueuer_of(terms.durability), terms.room_seconds(self._wait_for_room)
+        async for ids in enqueuer.many(drafts, room_seconds=room_seconds):
             at = len(made)
             made += [Job(self, id, draft) for id, draft in zip(ids, drafts[at : at + len(ids)], strict=True)]
         return made
@@ -202,8 +215,12 @@ class Queue:
             raise InvalidPayload(f"a result must have at most {self._max_payload} bytes, got {len(result)}")
         return result
 
-    async def _send(self, draft: Draft) -> int:
-        return await self._here().enqueuer_of(draft.terms.durability).one(draft.new_job())
+    async def _send(self, draft: Draft, *, watch: bool = False) -> int:
+        enqueuer, new_job = self._here().enqueuer_of(draft.terms.durability), draft.new_job(watch=watch)
+        room_seconds = draft.terms.room_seconds(self._wait_for_room)
+        if room_seconds == 0:
+            return await enqueuer.one(new_job)
+        return await when_there_is_room(lambda: enqueuer.one(new_job), room_seconds)
 
     async def _save(self, job: Job[Any], draft: Draft) -> None:
         if self.test_mode.entered:
@@ -211,8 +228,7 @@ class Queue:
             job._dispatch(Event("enqueue", job.type, job.id, datetime.now(UTC)))
         elif job._callbacks:
             here, job._followed = self._here(), True
-            stored = here.enqueuer_of(draft.terms.durability).one(draft.new_job(watch=True))
-            job.id = await here.watcher.expect(stored, job._dispatch)
+            job.id = await here.watcher.expect(self._send(draft, watch=True), job._dispatch)
         else:
             job.id = await self._send(draft)
 

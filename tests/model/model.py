@@ -7,6 +7,7 @@ that moved something, as the stream of events has it.
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from barq.protocol.calls import TYPE_FULL
 from barq.states import ENDINGS, EVENTS, FINISHED, State
 
 T = TypeVar("T")
@@ -96,10 +97,17 @@ class Model:
 
     # ---- commands
 
-    def enqueue(self, batch: list[New]) -> list[int]:
-        ids = []
+    def enqueue(self, batch: list[New], max_waiting: int | None = None) -> list[int]:
+        """Ids, or TYPE_FULL for each that was refused."""
+        ids: list[int] = []
+        refused: set[str | None] = set()  # tokens
         for new in batch:
             known = self._tokens.get(new.token) if new.token else None
+            if known is None and max_waiting is not None:
+                waiting = len(self.line(new.type, State.WAITING)) + len(self.line(new.type, State.DELAYED))
+                if waiting >= max_waiting or (new.token and new.token in refused):
+                    refused.add(new.token)
+                    known = TYPE_FULL
             if known is None:
                 self._last_id += 1
                 known = self._last_id

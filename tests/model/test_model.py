@@ -9,6 +9,7 @@ import os
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from barq.options import Retention
+from barq.options import Retention, limits
 from barq.outcome import decode_error
 from barq.protocol import calls
 from barq.protocol.calls import Call, NewJob, Space, new_job
@@ -139,10 +140,10 @@ class Scripts(RuleBasedStateMachine):
     def begin(self, batch: list[New]) -> None:
         self.enqueue(batch)
 
-    @rule(batch=st.lists(new_jobs, min_size=1, max_size=4))
-    def enqueue(self, batch: list[New]) -> None:
+    @rule(batch=st.lists(new_jobs, min_size=1, max_size=4), max_waiting=st.sampled_from([None, None, 1, 3, 6]))
+    def enqueue(self, batch: list[New], max_waiting: int | None = None) -> None:
         call = calls.enqueue(
-            self.space,
+            replace(self.space, limits=limits(max_waiting, None)),
             [_encoded(new) for new in batch],
             now_ms=self.model.now,
             producer=b"p%d" % (next(self.numbers) % 2),
@@ -150,9 +151,10 @@ class Scripts(RuleBasedStateMachine):
             inbox=INBOX.encode(),
             watch_ms=WATCH_MS,
         )
-        ids = self.model.enqueue(batch)
+        ids = self.model.enqueue(batch, max_waiting)
         for job_id, new in zip(ids, batch, strict=True):
-            self.types_of.setdefault(job_id, new.type)
+            if job_id > 0:
+                self.types_of.setdefault(job_id, new.type)
         self.same(call, ids)
 
     def hand_out(self, handed: Claimed) -> None:

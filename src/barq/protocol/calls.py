@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from barq.options import Retention
+from barq.options import NO_LIMITS, Limits, Retention
 from barq.protocol.scripts import Script, script
 from barq.record import Described, decode_described, member, number
 from barq.states import State
@@ -50,6 +50,7 @@ class Space:
     logs_keep: int = 1_000
     completed: Retention = Retention()
     failed: Retention = Retention()
+    limits: Limits = NO_LIMITS
 
     @property
     def prefix(self) -> bytes:
@@ -82,8 +83,12 @@ def enqueue(
     inbox: bytes = b"-",
     watch_ms: int = 0,
 ) -> Call[list[int]]:
-    """Store jobs; returns their ids in order. `producer` and `batch` name the call, so that a repeat stores nothing."""
+    """Store jobs; returns their ids in order, or for one that was refused TYPE_FULL or MEMORY_FULL.
+
+    `producer` and `batch` name the call, so that a repeat stores nothing.
+    """
     args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, producer, b"%d" % batch, inbox, b"%d" % watch_ms]
+    args.append(_limits(space.limits, jobs) if space.limits is not NO_LIMITS else b"")
     for job in jobs:
         args += job
     count = len(jobs)
@@ -97,6 +102,19 @@ def enqueue(
         return [known[at] if at in known else next(fresh) for at in range(1, count + 1)]
 
     return Call(script("enqueue"), space.prefix, tuple(args), ids)
+
+
+TYPE_FULL: Final = -1
+MEMORY_FULL: Final = -2
+
+
+def _limits(limits: Limits, jobs: Sequence[NewJob]) -> bytes:
+    """Those that concern the jobs, as the enqueue script takes them."""
+    told: dict[str, Any] = {} if limits.memory is None else {"memory": limits.memory}
+    types = {job[0].decode() for job in jobs}
+    if waiting := {type_: most for type_ in types if (most := limits.waiting_of(type_)) is not None}:
+        told["waiting"] = waiting
+    return msgspec.json.encode(told) if told else b""
 
 
 # ---- claim, settle and what a holder says in between

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from barq import job as _job
@@ -51,6 +51,9 @@ class Queue:
     `timeout`: seconds after which a call gives up on the server (ServerUnreachable); None = never.
     `durability`: how safe a job, or an act on it, is before the call returns: local, fsync, or barq.replicated(n).
     `keep_completed`, `keep_failed`: how long ended jobs are kept. `max_payload`: bytes of one job's data.
+    `max_waiting`: how many jobs of a type may wait or be delayed (a number, or one for each type); `max_memory`: how many
+    bytes the server may use for jobs to be added. Beyond them an enqueue waits `wait_for_room` seconds (None = for ever),
+    then raises QueueFull.
     """
 
     def __init__(
@@ -67,6 +70,9 @@ class Queue:
         keep_events: int = 10000,
         keep_logs: int = 1000,
         max_payload: int = 1024 * 1024,
+        max_waiting: int | Mapping[str, int] | None = None,
+        max_memory: int | None = None,
+        wait_for_room: float | timedelta | None = 0,
         clock: Clock | None = None,
     ) -> None:
         self.asyncio = _queue.Queue(
@@ -81,6 +87,9 @@ class Queue:
             keep_events=keep_events,
             keep_logs=keep_logs,
             max_payload=max_payload,
+            max_waiting=max_waiting,
+            max_memory=max_memory,
+            wait_for_room=wait_for_room,
             clock=clock,
         )
         self._loop = None
@@ -116,7 +125,8 @@ class Queue:
     def enqueue_many(self, type: str, data: Iterable[Any], **options: Unpack[EnqueueOptions]) -> list[Job[Any]]:
         """Store a job for each item of `data`, all with the same options; returns them in order.
 
-        All are checked before the first is sent. They travel in calls of 250, each of them all or nothing.
+        All are checked before the first is sent. They travel in calls of 250, each of them all or nothing; with QueueFull
+        the first ones, as many as its `stored` says, are stored.
         """
         return [
             Job(job, self._loop) for job in portal.call(self.asyncio.enqueue_many(type, data, **options), self._loop)

@@ -1,8 +1,10 @@
 -- enqueue: store new jobs. A batch sent again under the same name stores nothing and gets the same answer.
--- args: again now events_keep producer batch inbox watch_ms
+-- args: again now events_keep producer batch inbox watch_ms limits
 -- each: type priority due record extra
 -- due: '' = at once, +MS = in so many ms, MS = at that time. extra: '' or w (watch) or - and an idempotency token
--- returns: {id of the first new job, (position, id of the job that had this token already)*}
+-- limits: '' or JSON {waiting: {type: how many jobs of it may wait or be delayed}, memory: bytes the server may use}
+-- returns: {id of the first new job, (position, id of the job that had this token already, or why it was refused)*}
+-- refused: -1 = as many of its type wait as may, -2 = the server uses as much memory as it may
 -- flags: deny-oom
 -- uses: clock lines events
 -- moves: none>waiting none>delayed
@@ -14,7 +16,7 @@ local before = again == '1' and call('GET', once)
 if before and string.sub(before, 1, #batch + 1) == batch .. ' ' then
   call('PEXPIRE', once, ONCE_LIVES_MS) -- a write, so that a WAIT behind this call covers the batch
   local answer = {}
-  for number in string.gmatch(string.sub(before, #batch + 2), '%d+') do answer[#answer + 1] = tonumber(number) end
+  for number in string.gmatch(string.sub(before, #batch + 2), '%-?%d+') do answer[#answer + 1] = tonumber(number) end
   return answer
 end
 
@@ -42,6 +44,32 @@ for i, type in ipairs(names) do
   end
 end
 
+local refused = {}
+if limits ~= '' then -- jobs are taken in order as long as there is room; a second job of a token shares the fate of the first
+  local TYPE_FULL, MEMORY_FULL = -1, -2
+  local limit, room = cjson.decode(limits), {}
+  for _, type in ipairs(names) do
+    local most = limit.waiting and limit.waiting[type]
+    if most then room[type] = most - call('ZCARD', line(type, WAITING)) - call('ZCARD', line(type, DELAYED)) end
+  end
+  local used = limit.memory and tonumber(string.match(call('INFO', 'memory'), 'used_memory:(%d+)'))
+  local memory_full = used and used >= limit.memory and MEMORY_FULL
+  for i, type in each() do
+    if known[i] == true then
+      refused[i] = refused[tokens[i]]
+    elseif not known[i] then
+      local left = room[type]
+      local why = memory_full or (left and left <= 0 and TYPE_FULL)
+      if why then
+        refused[i], fresh = why, fresh - 1
+        if tokens[i] then refused[tokens[i]] = why end
+      elseif left then
+        room[type] = left - 1
+      end
+    end
+  end
+end
+
 local first = call('INCRBY', prefix .. 'seq', fresh) - fresh + 1
 local answer, of_token = {first}, {}
 local records, watched = {}, {}
@@ -49,7 +77,7 @@ local lines = {}
 local of, of_type
 local next_id = first
 for i, type, priority, due, record, extra in each() do
-  local id = known[i]
+  local id = refused[i] or known[i]
   if id == true then id = of_token[tokens[i]] end
   if id then
     answer[#answer + 1] = i
