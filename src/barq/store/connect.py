@@ -4,14 +4,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from barq.doctor import OLDEST_REDIS, OLDEST_VALKEY
 from barq.errors import PermissionDenied, ServerUnsuitable
 from barq.store.target import Target
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
-
-OLDEST_REDIS = (6, 2)
-OLDEST_VALKEY = (7, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ async def connect(target: Target) -> tuple["AbstractConnection", Server]:
 
     Raises ServerUnsuitable or PermissionDenied for what trying again won't mend, else what redis-py raises.
     """
-    connection = await _made(target)
+    connection = await made(target)
     try:
         async with asyncio.timeout(target.connect_seconds):
             await connection.connect()  # type: ignore[no-untyped-call]
@@ -42,7 +40,7 @@ async def connect(target: Target) -> tuple["AbstractConnection", Server]:
             info = parse_info(await connection.read_response())
     except BaseException as error:
         await connection.disconnect(nowait=True)
-        raise (_permission(error, target) or error) from None
+        raise (permission(error, target) or error) from None
     if info.get("cluster_enabled") == "1" and target.cluster is not None and not target.cluster.known:
         target.cluster.known = True  # once more, now to the node that owns the slot
         await connection.disconnect(nowait=True)
@@ -57,7 +55,7 @@ async def connect(target: Target) -> tuple["AbstractConnection", Server]:
         raise
 
 
-async def _made(target: Target) -> "AbstractConnection":
+async def made(target: Target) -> "AbstractConnection":
     if target.make_at is not None and target.sentinels is not None:
         return target.make_at(await target.sentinels.primary())
     if target.make_at is not None and target.cluster is not None and target.cluster.known:
@@ -92,7 +90,7 @@ def checked(info: dict[str, str], target: Target, client_id: int) -> Server:
     return Server(version=version, name=name, client_id=client_id)
 
 
-def _permission(error: BaseException, target: Target) -> PermissionDenied | None:
+def permission(error: BaseException, target: Target) -> PermissionDenied | None:
     import redis.exceptions
 
     text = str(error)

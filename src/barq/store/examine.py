@@ -1,0 +1,107 @@
+"""Examine: gather what doctor.py judges, over one connection, also of a server that barq would refuse."""
+
+import asyncio
+import statistics
+import time
+from typing import Any, Final
+
+from barq.doctor import Facts
+from barq.errors import PermissionDenied, ServerUnreachable
+from barq.store.connect import made, parse_info, permission
+from barq.store.target import Target
+
+_PINGS: Final = 15
+_SECONDS: Final = 10.0
+
+# Each command that scripts use is tried on a key of its own; what is refused for other reasons than rights is no matter.
+_TRY_ALL: Final = """
+local tried = {
+  {'SET', 'v', 'PX', 1000}, {'GET'}, {'PEXPIRE', 1000}, {'EXISTS'}, {'HSET', 'f', 'v'}, {'HMGET', 'f'}, {'HGET', 'f'},
+  {'HDEL', 'f'}, {'HEXISTS', 'f'}, {'HKEYS'}, {'HSCAN', '0'}, {'ZADD', 1, 'm'}, {'ZREM', 'm'}, {'ZCARD'},
+  {'ZSCORE', 'm'}, {'ZRANGE', 0, 0}, {'ZRANGEBYSCORE', 0, 0}, {'ZREVRANGE', 0, 0}, {'ZPOPMIN'}, {'RPUSH', 'v'},
+  {'LTRIM', 0, 0}, {'INCR'}, {'INCRBY', 1}, {'XADD', '*', 'f', 'v'}, {'DEL'},
+}
+local denied = {}
+for _, words in ipairs(tried) do
+  local name, key = words[1], KEYS[1] .. 'doctor:' .. words[1]
+  local answer = redis.pcall(name, key, unpack(words, 2))
+  local why = type(answer) == 'table' and answer.err
+  if why and (string.find(why, 'NOPERM') or string.find(why, "can't") or string.find(why, 'permission')) then
+    denied[#denied + 1] = name
+  end
+  redis.pcall('DEL', key)
+end
+return denied
+"""
+
+
+async def examine(target: Target, queue: str) -> Facts:
+    """Raises ServerUnreachable or PermissionDenied when nothing at all can be learned."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            connection = await made(target)
+            try:
+                await connection.connect()  # type: ignore[no-untyped-call]
+                return await _facts(connection, b"barq:{%b}:" % queue.encode())
+            finally:
+                await connection.disconnect(nowait=True)
+    except PermissionDenied:
+        raise
+    except Exception as error:
+        if denied := permission(error, target):
+            raise denied from None
+        reason = str(error) or type(error).__name__
+        raise ServerUnreachable(
+            f"no server at {target.shown} ({reason}); `barq server` starts one, --url names another"
+        ) from None
+
+
+async def _facts(connection: Any, prefix: bytes) -> Facts:
+    from redis.exceptions import ResponseError
+
+    async def ask(*words: Any) -> Any:
+        await connection.send_command(*words, check_health=False)
+        return await connection.read_response()
+
+    denied: list[str] = []
+
+    async def ask_or(otherwise: Any, *words: Any) -> Any:
+        """For what a server may refuse. That a right is missing is noted where barq needs it (`otherwise` is None)."""
+        try:
+            return await ask(*words)
+        except ResponseError as error:
+            if otherwise is None and _about_rights(error):
+                denied.append(str(words[0]))
+            return otherwise
+
+    info = parse_info(await ask("INFO"))
+    times = []
+    for _ in range(_PINGS):
+        start = time.perf_counter()
+        await ask("PING")
+        times.append(time.perf_counter() - start)
+    seconds, micros = await ask_or((0, 0), "TIME")
+    clock_ms = round((int(seconds) + int(micros) / 1e6 - time.time()) * 1000) if int(seconds) else 0
+    settings = await ask_or((), "CONFIG", "GET", "append*")
+    config = {name.decode(): value.decode() for name, value in zip(settings[::2], settings[1::2], strict=True)}
+    in_scripts = await ask_or(None, "EVAL", _TRY_ALL, 1, prefix)
+    denied += [name.decode() for name in in_scripts or ()]
+    key = prefix + b"doctor:wait"
+    await ask_or(None, "BZPOPMIN", key, "0.001")
+    await ask_or(None, "XREAD", "COUNT", "1", "STREAMS", key, "0")
+    await ask_or(None, "LRANGE", key, "0", "0")
+    state = None
+    if info.get("cluster_enabled") == "1":
+        state = parse_info(await ask_or(b"cluster_state:unknown", "CLUSTER", "INFO")).get("cluster_state", "unknown")
+    return Facts(
+        info=info,
+        config=config or None,
+        clock_ms=clock_ms,
+        latency_ms=statistics.median(times) * 1000,
+        denied=denied,
+        cluster_state=state,
+    )
+
+
+def _about_rights(error: Exception) -> bool:
+    return type(error).__name__ == "NoPermissionError" or str(error).startswith("NOPERM")
