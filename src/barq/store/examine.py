@@ -26,7 +26,7 @@ for _, words in ipairs(tried) do
   local name, key = words[1], KEYS[1] .. 'doctor:' .. words[1]
   local answer = redis.pcall(name, key, unpack(words, 2))
   local why = type(answer) == 'table' and answer.err
-  if why and (string.find(why, 'NOPERM') or string.find(why, "can't") or string.find(why, 'permission')) then
+  if why and (string.find(why, 'NOPERM') or string.find(why, 'user executing the script') or string.find(why, 'permission')) then
     denied[#denied + 1] = name
   end
   redis.pcall('DEL', key)
