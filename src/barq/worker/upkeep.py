@@ -21,6 +21,8 @@ log = logging.getLogger("barq.worker")
 BEAT_SECONDS: Final = 10.0
 _LIVES_MS: Final = 35_000
 _CHORES_SECONDS: Final = 60.0
+_SLICES_AT_A_TIME: Final = 10
+_MOST_REPORTED: Final = 100
 
 
 class Upkeep:
@@ -42,6 +44,7 @@ class Upkeep:
         self._running = running
         self._started_ms = queue.clock.wall_ms()
         self._reported: set[str] = set()
+        self._types_cursor = b"0"
         self.stopping = False
 
     async def run(self) -> None:
@@ -89,11 +92,21 @@ class Upkeep:
         await self._report_unknown_types()
 
     async def _report_unknown_types(self) -> None:
-        """Jobs of a type that no living worker handles stay where they are; a person should know."""
+        """Jobs of a type that no living worker handles stay where they are; a person should know.
+
+        Of very many types some are looked at each time.
+        """
         handled = {type_ for worker in await self._queue.workers() for type_ in worker.types}
-        for type_, row in (await self._queue.types()).items():
-            if type_ in handled or not row.counts["waiting"]:
-                self._reported.discard(type_)
-            elif type_ not in self._reported:
-                self._reported.add(type_)
-                log.warning("%d jobs of type %r wait, but no living worker handles it", row.counts["waiting"], type_)
+        for _ in range(_SLICES_AT_A_TIME):
+            call = calls.counts(self._queue.space, cursor=self._types_cursor)
+            self._types_cursor, rows = await self._store.send(call)
+            for row in rows:
+                if row.type in handled or not row.counts["waiting"]:
+                    self._reported.discard(row.type)
+                elif row.type and row.type not in self._reported and len(self._reported) < _MOST_REPORTED:
+                    self._reported.add(row.type)
+                    log.warning(
+                        "%d jobs of type %r wait, but no living worker handles it", row.counts["waiting"], row.type
+                    )
+            if self._types_cursor == b"0":
+                break

@@ -4,7 +4,7 @@
 -- returns: {next cursor ('0' = all told), (type, settings, number in each state …)*}; without types a slice of all
 -- flags: no-writes
 -- uses: lines
-local SLICE = 500
+local SLICE = 100
 
 local next_cursor, types = '0', {}
 for i, type in each() do types[i] = type end
