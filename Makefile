@@ -6,9 +6,10 @@ READY := $(VENV)/.ready
 SECONDS ?=
 TESTS ?= tests
 PEERS ?=
+ROWS ?=
 PARALLEL ?= 2
 
-.PHONY: demo test chaos mutants check format bench bench-peers clean
+.PHONY: demo test chaos mutants check format bench bench-scale bench-peers clean
 
 demo: $(READY)  ## the main job on the bundled server, to watch
 	@$(BIN)/barq demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -39,6 +40,9 @@ format: $(READY)  ## mend what can be mended, and write generated files anew
 
 bench: $(READY)  ## how fast it is on this machine
 	$(BIN)/python -m benchmarks
+
+bench-scale: $(READY)  ## beside millions of jobs, 10,000 waiters, 100,000 types: ROWS="load promote" for some of them
+	$(BIN)/python -m benchmarks.scale $(ROWS)
 
 bench-peers: $(READY)  ## barq beside other queues, about 20 minutes; PEERS="dramatiq bee-queue" for some of them
 	@$(BIN)/python -m benchmarks.peers $(PEERS)

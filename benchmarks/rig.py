@@ -20,6 +20,7 @@ from barq.store.embedded import ensure
 
 PAYLOAD = {"phoneNumber": "4153518780", "message": "This is the code 1234 to verify your account"}
 SERVER_CORE, CLIENT_CORE = 0, 1
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
 
 
 @dataclass
@@ -40,6 +41,12 @@ class Rig:
         sent = ("evalsha", "eval", "bzpopmin", "xread", "ping", "client|unblock")
         return sum(int(stats[f"cmdstat_{name}"]["calls"]) for name in sent if f"cmdstat_{name}" in stats)
 
+    def script_us(self) -> tuple[int, float]:
+        """How many scripts ran so far, and how long they took in all, in us, as the server measured it."""
+        stats = self.client.info("commandstats")
+        told = [stats[f"cmdstat_{name}"] for name in ("evalsha", "eval") if f"cmdstat_{name}" in stats]
+        return sum(int(one["calls"]) for one in told), sum(float(one["usec"]) for one in told)
+
     def memory(self) -> int:
         return int(self.client.info("memory")["used_memory"])
 
@@ -51,10 +58,10 @@ class Rig:
 def rig(*, append_only: bool = False) -> Iterator[Rig]:
     """The bundled server, fresh, pinned to one core; this process and its children are pinned to the other meanwhile."""
     folder = Path(tempfile.mkdtemp(prefix="barq-bench-"))
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     try:
         address = ensure(folder)
-        if {SERVER_CORE, CLIENT_CORE} <= cores:
+        if {SERVER_CORE, CLIENT_CORE} <= CORES:
             for thread in Path(f"/proc/{address.pid}/task").iterdir():
                 os.sched_setaffinity(int(thread.name), {SERVER_CORE})
             os.sched_setaffinity(0, {CLIENT_CORE})
@@ -67,8 +74,8 @@ def rig(*, append_only: bool = False) -> Iterator[Rig]:
             client.shutdown(nosave=True)
             client.close()
     finally:
-        if len(cores) > 1:
-            os.sched_setaffinity(0, cores)
+        if before:
+            os.sched_setaffinity(0, before)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -55,7 +55,7 @@ async def enqueue_in_bulk(rig: Rig) -> Figures:
 async def _timed_enqueue(rig: Rig, jobs: int, work: Callable[[barq.Queue], Awaitable[None]]) -> Figures:
     async with barq.Queue(url=rig.url) as queue:
         await queue.ping()
-        spent = _Spent(rig)
+        spent = Spent(rig)
         await work(queue)
         figures = spent.per_job(jobs)
         stored = (await queue.counts("email"))["waiting"]
@@ -88,7 +88,7 @@ def drain(concurrency: int, *, plain: bool) -> Callable[[Rig], Awaitable[Figures
 
             queue.handler("email")(count_plain if plain else count_async)
             worker = barq.Worker(queue, concurrency=concurrency)
-            spent = _Spent(rig)
+            spent = Spent(rig)
             working = asyncio.create_task(worker.run(signals=False))
             await all_done.wait()
             figures = spent.per_job(jobs)
@@ -160,7 +160,7 @@ async def _nothing(job: barq.Job[Any]) -> None:
     return None
 
 
-class _Spent:
+class Spent:
     """Wall time and CPU since it was made."""
 
     def __init__(self, rig: Rig) -> None:
