@@ -17,9 +17,10 @@ demo: $(READY)  ## the main job on the bundled server, to watch
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest $(TESTS) -n $(PARALLEL) --dist loadgroup -q
 
-chaos: $(READY)  ## jobs of all kinds under faults of all kinds: SEED, SECONDS, FAULTS=kill,reset, JOBS (at least), SOAK (minutes)
+chaos: $(READY)  ## jobs of all kinds under faults of all kinds: SEED, SECONDS, FAULTS=kill,reset, JOBS, SOAK (minutes), OVERLOAD (jobs)
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
-		$(if $(FAULTS),--faults $(FAULTS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(SOAK),--soak $(SOAK))
+		$(if $(FAULTS),--faults $(FAULTS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(SOAK),--soak $(SOAK)) \
+		$(if $(OVERLOAD),--overload $(OVERLOAD))
 
 mutants: $(READY)  ## bugs planted in a copy of barq, which the model test or a chaos run has to find
 	@$(BIN)/python -m tests.faults.mutants

@@ -44,7 +44,13 @@ def once(options: argparse.Namespace, seed: int) -> Result:
         per_minute=options.per_minute,
         jobs=options.jobs,
         floor=options.floor,
-        terms=Terms(queue="chaos", seed=seed, workers=options.workers, producers=options.producers),
+        terms=Terms(
+            seed=seed,
+            workers=options.workers,
+            producers=options.producers,
+            most_outstanding=options.overload or Terms().most_outstanding,
+            overload=bool(options.overload),
+        ),
     )
     print(f"seed {seed}: {options.seconds:g} s of {', '.join(plan.faults)}", flush=True)
     return run(plan, folder)
@@ -62,6 +68,9 @@ def parsed(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--calibrate", type=float, default=12, help="seconds without faults at first")
     parser.add_argument("--floor", type=float, default=0.4, help="least rate under faults, of the calibrated one")
+    parser.add_argument(
+        "--overload", type=int, default=0, help="let so many jobs pile up, instead of half a second's work"
+    )
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--producers", type=int, default=2)
     parser.add_argument("--folder", help="for the ledgers (default: a temporary one)")

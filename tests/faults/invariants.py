@@ -151,6 +151,7 @@ def every_rescue_has_a_cause(story: Story) -> Iterator[str]:
 
 @invariant(5)
 def the_late_are_told(story: Story) -> Iterator[str]:
+    """A heartbeat leaves out what began within half a beat, so it takes one and a half at most."""
     for process in story.processes:
         running: dict[Run, int] = {}
         ended: dict[Run, int] = {}
@@ -169,7 +170,7 @@ def the_late_are_told(story: Story) -> Iterator[str]:
                 until = ended.get(run, process.died_at or 2**62)
                 silent = story.silences.of(process, lost_at, until, beats=True)
                 blocked = story.silences.of(process, lost_at, until, beats=False)
-                if until - lost_at - max(silent, blocked) > (story.terms.beat_ms + 2 * SLACK_MS) * 1000:
+                if until - lost_at - max(silent, blocked) > (1.5 * story.terms.beat_ms + 2 * SLACK_MS) * 1000:
                     yield (
                         f"{process.born.worker} ran job {run[0]} attempt {run[1]} for {(until - lost_at) / 1e6:.1f} s after it "
                         "lost it"

@@ -16,7 +16,8 @@ from tests.support import ROOT
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What all processes of a run agree on."""
+    """What all processes of a run agree on. `most_outstanding`: so many jobs at most are unfinished, and at most half a
+    second's work; with `overload` the producers fill it up whatever the workers manage."""
 
     queue: str = "chaos"
     seed: int = 1
@@ -30,6 +31,7 @@ class Terms(msgspec.Struct, frozen=True):
     slow_at_a_time: int = 10
     producers: int = 2
     most_outstanding: int = 2000
+    overload: bool = False
     keep_events: int = 10_000_000
 
     @property

@@ -159,7 +159,9 @@ class Run:
         await asyncio.sleep(self.plan.calibrate / 3)
         self.figures.calibrated = await self._rate(self.plan.calibrate * 2 / 3)
         terms = self.plan.terms
-        most = min(terms.most_outstanding, self.figures.calibrated / 2) - terms.producers * AT_A_TIME
+        most = float(terms.most_outstanding)
+        if not terms.overload:
+            most = min(most, self.figures.calibrated / 2) - terms.producers * AT_A_TIME
         self.sampler.outstanding = max(50, round(most))
 
     async def _rate(self, seconds: float) -> float:

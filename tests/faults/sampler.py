@@ -16,6 +16,9 @@ TICK_SECONDS = 0.05
 CLOSE_LOOK_EVERY = 10
 """Ticks between looks at all unfinished jobs."""
 
+MOST_LOOKED_AT = 5000
+"""Unfinished jobs that one script may look at without holding the server up."""
+
 MOST_TROUBLE = 20
 
 
@@ -48,7 +51,7 @@ class Sampler:
         while not self._stop:
             began = time.monotonic()
             try:
-                if ticks % CLOSE_LOOK_EVERY:
+                if ticks % CLOSE_LOOK_EVERY or (self.last is not None and self.last.unfinished > MOST_LOOKED_AT):
                     self._note(await self.cast.probe.count())
                 else:
                     await self._judge(await self.cast.probe.look())
