@@ -23,10 +23,13 @@ TOKEN = "correct-horse-battery"
 
 
 @contextlib.contextmanager
-def dashboard(cli: Cli, *words: str, **env: str) -> Iterator[tuple[str, Running]]:
+def dashboard(cli: Cli, *words: str, away: bool = False, **env: str) -> Iterator[tuple[str, Running]]:
     with cli.started("dashboard", "--port", "0", "--json", *words, **env) as running:
         running.prints("\n")
-        yield json.loads(running.out)["url"], running
+        url = json.loads(running.out)["url"]
+        if not away:
+            wait_until(lambda: httpx.get(f"{url}/health").status_code == 200, "it has connected")
+        yield url, running
 
 
 def test_it_serves_the_api_and_kues_to_this_machine(cli: Cli, jobs: barq.sync.Queue) -> None:
@@ -99,7 +102,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
 
 def test_it_waits_for_a_server_that_is_away(cli: Cli, own_server: Server) -> None:
     own_server.kill()
-    with dashboard(cli, BARQ_URL=own_server.url) as (url, _):
+    with dashboard(cli, away=True, BARQ_URL=own_server.url) as (url, _):
         answer: Any = httpx.get(f"{url}/types")
         assert (answer.status_code, answer.json()["code"]) == (503, "server-unreachable")
         own_server.start()

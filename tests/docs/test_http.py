@@ -28,7 +28,7 @@ def address(own_server: Server, tmp_path: Path) -> Iterator[str]:
     assert process.stderr is not None
     assert b"Ctrl-C stops it" in process.stderr.readline()
     address = f"localhost:{port}"
-    wait_until(lambda: answer_of(f"curl -s {address}/health").startswith("{"), "it answers")
+    wait_until(lambda: '"ok"' in answer_of(f"curl -s {address}/health"), "it has connected")
     yield address
     process.terminate()
     process.communicate(timeout=10)

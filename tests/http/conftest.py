@@ -12,6 +12,13 @@ from tests.http.serving import client
 
 
 @pytest.fixture
+async def queue(queue: barq.Queue) -> barq.Queue:
+    """Connected: on a busy machine that alone may take longer than an answer over HTTP may."""
+    await queue.ping()
+    return queue
+
+
+@pytest.fixture
 def app(queue: barq.Queue) -> Any:
     return barq.http.app(queue, mask=["password", "card.number"])
 

@@ -25,7 +25,10 @@ def bearer(token: str) -> dict[str, str]:
 # ---- without a token
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost:3000", "[::1]:3000", "127.8.9.1", "LOCALHOST."])
+LOCAL = ["127.0.0.1", "localhost", "localhost:3000", "[::1]:3000", "127.8.9.1", "LOCALHOST.", "app.localhost"]
+
+
+@pytest.mark.parametrize("host", LOCAL)
 async def test_this_machine_comes_in_under_local_names(api: httpx.AsyncClient, host: str) -> None:
     assert (await api.get("/types", headers={"host": host})).status_code == 200
 
@@ -48,6 +51,13 @@ async def test_another_name_is_refused(api: httpx.AsyncClient, host: str) -> Non
     """A page whose name someone points to 127.0.0.1 would be of the same origin for a browser."""
     for path in ("/types", "/stats", "/events"):
         problem(await api.get(path, headers={"host": host}), 403, "host-refused")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+async def test_this_machine_comes_in_by_any_of_its_own_addresses(app: Any, address: str) -> None:
+    transport = httpx.ASGITransport(app=app, client=(address, 5))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as api:
+        assert (await api.get("/types")).status_code == 200
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "192.168.1.5", "::ffff:10.0.0.1", "testclient"])

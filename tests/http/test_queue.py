@@ -151,6 +151,17 @@ async def test_the_root_says_where_things_are(api: httpx.AsyncClient, queue: bar
             assert (await api.get(path)).status_code == 200
 
 
+async def test_the_document_tells_what_a_token_is_needed_for(api: httpx.AsyncClient, queue: barq.Queue) -> None:
+    document = (await api.get("/openapi.json")).json()
+    assert document["openapi"] == "3.1.0"
+    assert "security" not in document
+    token = "correct-horse-battery"
+    async with client(barq.http.app(queue, token=token), headers={"authorization": f"Bearer {token}"}) as protected:
+        document = (await protected.get("/openapi.json")).json()
+    assert document["security"] == [{"token": []}, {"password": []}]
+    assert "401" in document["paths"]["/jobs"]["post"]["responses"]
+
+
 async def test_it_can_be_mounted_in_an_application(queue: barq.Queue, app: Any) -> None:
     mine = Starlette(routes=[Mount("/kue", app=app)])
     async with client(mine) as api:

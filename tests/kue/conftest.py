@@ -12,6 +12,8 @@ from tests.http.serving import client
 
 @pytest.fixture
 async def kue(queue: barq.Queue) -> AsyncIterator[httpx.AsyncClient]:
+    await queue.ping()  # on a busy machine that alone may take longer than an answer over HTTP may
+
     @queue.handler("email")
     async def email(job: barq.Job) -> dict[str, str] | None:
         await job.log(f"sending to {job.data['to']}")

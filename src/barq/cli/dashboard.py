@@ -1,6 +1,7 @@
 """`barq dashboard`: serve a queue's HTTP API, with Kue's beside it, to this machine or, with a token, to others."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -68,7 +69,9 @@ def dashboard(
 
     async def serve() -> None:
         async with queue:
+            connecting = asyncio.create_task(_connect(queue))  # the first page need not wait for it
             await uvicorn.Server(config).serve(sockets=[bound])
+            connecting.cancel()
 
     signal.signal(signal.SIGTERM, _leave)  # uvicorn raises the signal again once it has stopped
     asyncio.run(serve())
@@ -86,6 +89,11 @@ def _listening(host: str, port: int, *, as_json: bool) -> socket.socket:
         exits.end(f"can't listen on {host}:{port}: {error.strerror or error}", as_json=as_json)
     bound.set_inheritable(True)
     return bound
+
+
+async def _connect(queue: barq.Queue) -> None:
+    with contextlib.suppress(barq.BarqError):  # the store has logged it; pages say it too
+        await queue.ping()
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

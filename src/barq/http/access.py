@@ -146,10 +146,13 @@ def _host_name(host: str) -> str:
 
 
 def is_local(name: str) -> bool:
-    """Whether an address or name is this machine's own."""
-    if name.rstrip(".") == "localhost":
+    """Whether an address or name is this machine's own, whoever resolves it."""
+    plain = name.rstrip(".")
+    if plain == "localhost" or plain.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
