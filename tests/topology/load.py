@@ -31,6 +31,9 @@ class Load:
         self.gaps = 0
         self.worker = barq.Worker(self._prepared(queue), concurrency=8, lease=lease, poison=100)
         self._stop = asyncio.Event()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._producing = 0
 
     def _prepared(self, queue: barq.Queue) -> barq.Queue:
         @queue.handler("email")
@@ -76,6 +79,19 @@ class Load:
         await until(there, f"{count} more jobs; so far {len(self.acknowledged)}, {self.refused[-3:]}", seconds=seconds)
         return time.monotonic() - began
 
+    async def pause(self) -> None:
+        """No new jobs; all that were begun are acknowledged, and had a moment to reach a replica."""
+        self._open.clear()
+
+        async def quiet() -> bool:
+            return self._producing == 0
+
+        await until(quiet, "all enqueues have ended")
+        await asyncio.sleep(0.3)
+
+    def go_on(self) -> None:
+        self._open.set()
+
     def longest_gap(self) -> float:
         """Seconds without an acknowledgement."""
         times = sorted(self.acknowledged.values())
@@ -83,12 +99,16 @@ class Load:
 
     async def _produce(self, *, waits: bool) -> None:
         while not self._stop.is_set():
+            await self._open.wait()
             number = len(self.acknowledged)
+            self._producing += 1
             try:
                 job = await self.queue.enqueue("email", number)
             except (barq.ServerUnreachable, barq.NotConfirmed) as error:
                 self.refused.append(error)
                 continue
+            finally:
+                self._producing -= 1
             self.acknowledged[job.id] = time.monotonic()
             if waits:
                 self.waited[job.id] = await job.result(40) == number
