@@ -36,6 +36,7 @@ from barq.protocol import calls
 from barq.queue import WorkerInfo
 from barq.record import Run
 from barq.states import State
+from barq.steps import Step
 from barq.sync import portal
 from barq.task import TaskOptions
 from barq.test_mode import TestMode
@@ -172,6 +173,14 @@ def body(
             "callback = portal.aside(callback)\n"
             "        portal.call(portal.called(lambda: self.asyncio.on(event, callback)), self._loop)\n"
             "        return self"
+        )
+    if owner == "Job" and node.name == "once":  # the function runs here, not in the loop
+        return (
+            "with Step(self.asyncio, name) as step:\n"
+            "            kept = portal.call(step.recall(), self._loop)\n"
+            "            if kept is None:\n"
+            "                kept = portal.call(step.keep(function(step.key)), self._loop)\n"
+            "            return kept.value"
         )
     if iterates:
         return f"return portal.iterate({called}{inside})"

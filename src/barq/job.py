@@ -23,6 +23,7 @@ from barq.options import JobOptions, seconds_or_none
 from barq.outcome import ErrorInfo, decode_error
 from barq.record import NEVER_RUN, Record, Run, Status, decode_run
 from barq.states import ENDINGS, EVENT_NAMES, FINISHED, State
+from barq.steps import Step
 
 if TYPE_CHECKING:
     from barq.queue import Queue
@@ -44,6 +45,10 @@ class Holder(Protocol):
 
     def log(self, job: "Job[Any]", text: str) -> Awaitable[None]: ...
 
+    async def recall(self, job: "Job[Any]", name: str) -> bytes | None: ...
+
+    async def keep(self, job: "Job[Any]", name: str, body: bytes) -> bytes: ...
+
 
 class Job(Generic[R]):
     """What was asked (id, type, data, options) and how it stood when it was read (state, attempt, error …).
@@ -54,6 +59,7 @@ class Job(Generic[R]):
     _data: Any = _UNREAD
     _note: Progress | None = None
     _callbacks: list[tuple[str, Callback]] | None = None
+    _steps: frozenset[str] = frozenset()  # that run now
     _followed = False  # saved with callbacks, which hear every event from the first on
 
     id: int
@@ -349,6 +355,20 @@ class Job(Generic[R]):
         if not isinstance(text, str):
             raise InvalidType(f"a log line must be a str, got {text!r}")
         return self._held("log").log(self, text)
+
+    async def once(self, name: str, function: Callable[[str], Any]) -> Any:
+        """Run a step of the handler once over all attempts: `function(key)` is called unless its result is kept, and
+        what it returns (JSON) is kept with the job. Later attempts get that without a call. Only inside a handler.
+
+        `key` is the same in all attempts: pass it on as idempotency key, for a worker that dies between the effect and
+        its record runs the step again. Raises LeaseLost when this run no longer holds the job, before or after the call.
+        """
+        with Step(self, name) as step:
+            kept = await step.recall()
+            if kept is None:
+                value = function(step.key)
+                kept = await step.keep(await value if inspect.isawaitable(value) else value)
+            return kept.value
 
     def _held(self, verb: str) -> Holder:
         if self._holder is None:

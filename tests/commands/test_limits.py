@@ -9,6 +9,7 @@ from barq.options import limits
 from barq.protocol import calls
 from barq.protocol.calls import MEMORY_FULL, TYPE_FULL, Space
 from barq.protocol.scripts import command_names, script
+from barq.record import member
 from barq.store.store import Store
 from barq.store.target import target_of_url
 from tests.commands.engine import Engine, ending, new, word
@@ -135,6 +136,8 @@ async def test_with_no_memory_left_only_scripts_that_add_work_are_refused(
             "retry": calls.act(space, "retry", [1], now_ms=now),
             "extend": calls.extend(space, [held.holding], now_ms=now, lease_ms=1000),
             "report": calls.report(space, [word(held, "progress", b"5 "), word(held, "log", b"x")], now_ms=now),
+            "keep": calls.keep(space, member(held.id), held.token, "a", b"1", now_ms=now),
+            "recall": calls.recall(space, member(held.id), held.token, "a"),
             "beat": calls.beat(space, "w1", b"{}", now_ms=now, lives_ms=1000),
             "settle": calls.settle(space, [ending(held, "complete")], now_ms=now),
             "turn": calls.turn(

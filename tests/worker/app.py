@@ -1,8 +1,10 @@
 """A worker process for tests: python -m tests.worker.app URL QUEUE 'OPTIONS AS JSON'."""
 
 import asyncio
+import contextlib
 import json
 import os
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -17,6 +19,24 @@ def opened(job: Any) -> bool:
 
 def say_cancelled(job: Any) -> None:
     Path(f"{job.data}.cancelled").touch()
+
+
+def create_effects(path: Path) -> None:
+    """The keys of effects that happened, without a constraint that would hide a double, and of those that were begun."""
+    with sqlite3.connect(path) as database:
+        database.execute("create table effects (key text)")
+        database.execute("create table begun (key text)")
+
+
+def charge(path: str, key: str) -> str:
+    with contextlib.closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as database:
+        database.execute("insert into begun values (?)", (key,))
+        database.execute("begin immediate")
+        if not database.execute("select 1 from effects where key = ?", (key,)).fetchone():
+            database.execute("insert into effects values (?)", (key,))
+        database.execute("commit")
+    time.sleep(0.005)  # here a worker may die, between the effect and its record
+    return key
 
 
 def made(url: str, name: str) -> barq.Queue:
@@ -61,6 +81,12 @@ def made(url: str, name: str) -> barq.Queue:
     @queue.handler("deadly")
     async def deadly(job: barq.Job) -> None:
         os._exit(7)
+
+    @queue.handler("charging")
+    def charging(job: Any) -> None:
+        key = job.once("charge", lambda key: charge(job.data, key))
+        assert key == job.once("charge", lambda key: "never called")
+        time.sleep(0.01)
 
     return queue
 

@@ -245,6 +245,22 @@ def report(space: Space, words: Iterable[Word], *, now_ms: int) -> Call[list[byt
     return Call(script("report"), space.prefix, tuple(args), _same)
 
 
+def recall(space: Space, id: bytes, token: bytes, name: str) -> Call[tuple[bool, bytes | None]]:
+    """What is kept of a step; False when this holder no longer holds the job (a member)."""
+    return Call(script("recall"), space.prefix, (id, token, name.encode()), _held_and_kept)
+
+
+def keep(
+    space: Space, id: bytes, token: bytes, name: str, body: bytes, *, now_ms: int
+) -> Call[tuple[bool, bytes | None]]:
+    """Keep the result of a step unless one is kept; returns as recall does."""
+    return Call(script("keep"), space.prefix, (_NO, b"%d" % now_ms, id, token, name.encode(), body), _held_and_kept)
+
+
+def _held_and_kept(reply: list[Any]) -> tuple[bool, bytes | None]:
+    return bool(reply[0]), reply[1]
+
+
 # ---- acts on jobs by id
 
 

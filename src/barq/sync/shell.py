@@ -24,6 +24,7 @@ from barq.protocol import calls
 from barq.queue import WorkerInfo
 from barq.record import Run
 from barq.states import State
+from barq.steps import Step
 from barq.sync import portal
 from barq.task import TaskOptions
 from barq.test_mode import TestMode
@@ -417,6 +418,19 @@ class Job(Generic[R]):
     def log(self, text: str) -> None:
         """Add a line to the job's log (the last 1,000 are kept). Only inside a handler; awaited like `progress`."""
         portal.call(portal.awaited(lambda: self.asyncio.log(text)), self._loop)
+
+    def once(self, name: str, function: Callable[[str], Any]) -> Any:
+        """Run a step of the handler once over all attempts: `function(key)` is called unless its result is kept, and
+        what it returns (JSON) is kept with the job. Later attempts get that without a call. Only inside a handler.
+
+        `key` is the same in all attempts: pass it on as idempotency key, for a worker that dies between the effect and
+        its record runs the step again. Raises LeaseLost when this run no longer holds the job, before or after the call.
+        """
+        with Step(self.asyncio, name) as step:
+            kept = portal.call(step.recall(), self._loop)
+            if kept is None:
+                kept = portal.call(step.keep(function(step.key)), self._loop)
+            return kept.value
 
     def refresh(self) -> Self:
         """Read the job again. Raises JobNotFound."""

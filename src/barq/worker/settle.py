@@ -65,6 +65,23 @@ class Words:
             raise InvalidValue(f"a log line must have at most {LONGEST_LOG_LINE} bytes, got {len(line)}")
         return self._say(job, b"log", line)
 
+    async def recall(self, job: Job[object], name: str) -> bytes | None:
+        """What is kept of a step."""
+        assert job._token is not None
+        held, body = await self._store.send(calls.recall(self._space, member(job.id), job._token, name), timeout=None)
+        if not held:
+            raise _lost(job.id)
+        return body
+
+    async def keep(self, job: Job[object], name: str, body: bytes) -> bytes:
+        """Keep the result of a step; returns the one that is kept."""
+        assert job._token is not None
+        call = calls.keep(self._space, member(job.id), job._token, name, body, now_ms=self._clock.server_ms())
+        held, kept = await self._store.send(call, timeout=None)
+        if not held or kept is None:
+            raise _lost(job.id)
+        return kept
+
     def _say(self, job: Job[object], kind: bytes, body: bytes) -> "asyncio.Future[None]":
         said: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         assert job._token is not None
@@ -86,11 +103,13 @@ class Words:
             if said.done():
                 continue
             if id_ in stale:
-                said.set_exception(
-                    LeaseLost(f"this run of job {int(id_[1:])} no longer holds it: it was cancelled or given away")
-                )
+                said.set_exception(_lost(int(id_[1:])))
             else:
                 said.set_result(None)
+
+
+def _lost(job_id: int) -> LeaseLost:
+    return LeaseLost(f"this run of job {job_id} no longer holds it: it was cancelled or given away")
 
 
 def _seen(said: "asyncio.Future[None]") -> None:
