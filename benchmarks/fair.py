@@ -16,10 +16,10 @@ async def lone_enqueue(rig: Rig) -> list[Result]:
     for where in ("of the same process", "of another connection"):
         async with barq.Queue(url=rig.url) as queue, barq.Queue(url=rig.url) as other:
             await queue.ping()
-            quiet = await _latencies(queue, 1500)
+            quiet = await _latencies(queue, 1000)
             floods = [asyncio.create_task(_flood(queue if "same" in where else other)) for _ in range(100)]
             await asyncio.sleep(0.2)
-            busy = await _latencies(queue, 1500)
+            busy = await _latencies(queue, 1000)
             for flood in floods:
                 flood.cancel()
             await asyncio.gather(*floods, return_exceptions=True)
