@@ -14,6 +14,7 @@ COMMANDS = {
         "dev": ("dev:dev", "Run a file, and again whenever it changes."),
         "worker": ("worker:worker", "Run the jobs of an application's queue."),
         "server": ("server:server", "Run the bundled server, or stop it."),
+        "check": ("check:check", "Find jobs that an application can't run, before it is deployed."),
         "doctor": ("doctor:doctor", "Check a server, and say what it means for jobs."),
         "ping": ("server:ping", "Ask whether the server answers."),
         "cli": ("client.command:cli", "Talk to the server in its own commands."),

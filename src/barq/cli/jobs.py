@@ -111,11 +111,15 @@ async def show(queue: barq.Queue, *, as_json: bool, id: int) -> None:
     job = await queue.get(id)
     logs = await queue.logs(id)
     result = await job.result() if job.state is State.COMPLETED else None
+    alive = await queue.workers()
+    known = any(job.type in worker.types for worker in alive)
     if as_json:
         told = [{"at": at, "text": line} for at, line in logs]
-        emit({"ok": True, **job_values(job), "result": result, "logs": told})
+        emit({"ok": True, **job_values(job), "result": result, "logs": told, "known": known})
     else:
         click.echo(job_text(job, result=result, logs=logs))
+        if alive and not known and job.state in (State.WAITING, State.DELAYED):
+            click.echo("no living worker knows its type: it waits until one does")
 
 
 @click.command()

@@ -13,6 +13,7 @@ import barq
 from barq.cli import exits, text
 from barq.cli.common import done, emit, job_command, log_to_stderr
 from barq.cli.describe import event_text, event_values
+from barq.protocol.calls import TypeCounts
 from barq.queue import WorkerInfo
 from barq.states import State
 
@@ -24,9 +25,12 @@ from barq.states import State
 async def info(queue: barq.Queue, *, as_json: bool) -> None:
     """Show how many jobs of which type are in which state, what is paused, and who works."""
     types, paused, alive = await queue.types(), await queue.paused(), await queue.workers()
+    handled = {type_ for worker in alive for type_ in worker.types}
     total = {str(state): sum(row.counts[state] for row in types.values()) for state in State}
     if as_json:
-        rows = {name: {"counts": row.counts, "paused": row.paused} for name, row in types.items()}
+        rows = {
+            name: {"counts": row.counts, "paused": row.paused, "known": name in handled} for name, row in types.items()
+        }
         known = {"queue": queue.name, "server": queue.target.shown, "paused": paused, "counts": total}
         emit({"ok": True, **known, "types": rows, "workers": alive})
         return
@@ -38,6 +42,10 @@ async def info(queue: barq.Queue, *, as_json: bool) -> None:
         ]
         lines.append(["total", *total.values(), ""])
         parts.append(text.table(head, lines, right=" ".join(head[1:-1])))
+        if alive and (lost := [name for name, row in types.items() if name not in handled and _to_run(row)]):
+            parts.append(
+                f"no living worker knows {', '.join(map(text.one_line, lost))}: jobs of it wait until one does"
+            )
     else:
         parts.append("no jobs yet")
     parts.append(_workers_table(alive) if alive else "no workers")
@@ -71,6 +79,10 @@ def _workers_table(alive: list[WorkerInfo]) -> str:
         for one in sorted(alive, key=lambda one: one.started_ms)
     ]
     return text.table(["WORKER", "PROCESS", "BUSY", "STARTED", "STATE", "VERSION", "TYPES"], rows)
+
+
+def _to_run(row: TypeCounts) -> bool:
+    return any(row.counts[state] for state in (State.WAITING, State.DELAYED))
 
 
 def _since(ms: int) -> str:
