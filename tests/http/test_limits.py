@@ -77,7 +77,7 @@ AWAY = [
 async def away(api: httpx.AsyncClient) -> None:
     began = time.monotonic()
     answers = await asyncio.gather(*(api.request(method, path, json={"type": "email"}) for method, path in AWAY))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 3  # 1.5 s, and what a busy machine needs for so many at a time
     for answer in answers:
         problem(answer, 503, "server-unreachable")
         assert answer.headers["retry-after"] == "1"
