@@ -1,0 +1,123 @@
+"""Task 9: products in stock, and reservations that never promise more than there is. Listens on port 1245."""
+# ruff: noqa: E402
+
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at any time, also during the imports
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from service import options, serve, service
+from shared_redis import SharedRedis
+from starlette.requests import Request
+
+
+class Product(msgspec.Struct, rename="camel"):
+    item_id: int
+    item_name: str
+    price: int
+    initial_available_quantity: int
+
+
+class ProductNow(Product):
+    current_quantity: int
+
+
+class ProductNotFound(msgspec.Struct):
+    status: Literal["Product not found"]
+
+
+NOT_FOUND = ProductNotFound("Product not found")
+
+
+class Reservation(msgspec.Struct, rename="camel"):
+    status: Literal["Reservation confirmed", "Not enough stock available"]
+    item_id: int
+
+
+list_products = [
+    Product(1, "Suitcase 250", 50, 4),
+    Product(2, "Suitcase 450", 100, 10),
+    Product(3, "Suitcase 650", 350, 2),
+    Product(4, "Suitcase 1050", 550, 5),
+]
+
+redis = SharedRedis()
+
+# Looking and reserving are one step of the server: between two steps others could take the last piece as well.
+# The keys of those who were given one are kept, so that who asks again because no answer came gets no second one.
+RESERVE = """
+if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return 1 end
+if tonumber(redis.call('GET', KEYS[1]) or 0) >= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[2], ARGV[2], 1)
+redis.call('INCR', KEYS[1])
+return 1
+"""
+
+
+def get_item_by_id(id: int | str) -> Product | None:
+    return next((product for product in list_products if str(product.item_id) == str(id)), None)
+
+
+async def reserve_stock_by_id(item_id: int, stock: int, key: str | None = None) -> bool:
+    """Reserve one of the `stock` pieces of a product; False when all are reserved. A key counts once."""
+    of_item = f"item.{item_id}"
+    reserved = await redis.do("EVAL", RESERVE, 2, of_item, f"{of_item}.keys", stock, key or uuid.uuid4().hex)
+    return bool(reserved)
+
+
+async def get_current_reserved_stock_by_id(item_id: int) -> int:
+    return int(await redis.do("GET", f"item.{item_id}") or 0)
+
+
+# ---- what is answered
+
+
+async def show_products(_: Request) -> list[Product]:
+    """All products."""
+    return list_products
+
+
+async def show_product(request: Request) -> ProductNow | ProductNotFound:
+    """A product, and how many pieces are left."""
+    product = get_item_by_id(request.path_params["itemId"])
+    if product is None:
+        return NOT_FOUND
+    left = product.initial_available_quantity - await get_current_reserved_stock_by_id(product.item_id)
+    return ProductNow(**msgspec.structs.asdict(product), current_quantity=left)
+
+
+async def reserve_product(request: Request, key: str | None) -> Reservation | ProductNotFound:
+    """Reserve one piece of a product."""
+    product = get_item_by_id(request.path_params["itemId"])
+    if product is None:
+        return NOT_FOUND
+    confirmed = await reserve_stock_by_id(product.item_id, product.initial_available_quantity, key)
+    return Reservation("Reservation confirmed" if confirmed else "Not enough stock available", product.item_id)
+
+
+@contextlib.asynccontextmanager
+async def life(_: object) -> AsyncIterator[None]:
+    yield
+    await redis.close()
+
+
+app = service(
+    "Stock",
+    {
+        "/list_products": show_products,
+        "/list_products/{itemId}": show_product,
+        "/reserve_product/{itemId}": reserve_product,
+    },
+    page=Path(__file__).with_suffix(".html"),
+    lifespan=life,
+)
+
+if __name__ == "__main__":
+    chosen = options(__doc__).parse_args()
+    serve(app, host=chosen.host, port=chosen.port)
