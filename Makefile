@@ -9,7 +9,7 @@ PEERS ?=
 ROWS ?=
 PARALLEL ?= 2
 
-.PHONY: demo test chaos mutants check format bench bench-scale bench-peers clean
+.PHONY: demo test chaos mutants check format bench bench-scale bench-peers bench-http clean
 
 demo: $(READY)  ## the main job on the bundled server, to watch
 	@$(BIN)/barq demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -47,6 +47,9 @@ bench-scale: $(READY)  ## beside millions of jobs, 10,000 waiters, 100,000 types
 
 bench-peers: $(READY)  ## barq beside other queues, about 20 minutes; PEERS="dramatiq bee-queue" for some of them
 	@$(BIN)/python -m benchmarks.peers $(PEERS)
+
+bench-http: $(READY)  ## requests a second of the example services, beside the same in Express where node is
+	@$(BIN)/python -m benchmarks.http
 
 $(READY): pyproject.toml
 	@echo "setting up $(VENV) (once)" >&2
