@@ -1,6 +1,7 @@
 """Fixtures: a real server for every test session, a queue of its own name for every test."""
 
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -10,6 +11,11 @@ import pytest
 
 import barq
 from tests.support import Server
+
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # as in what a script starts in the background: children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
