@@ -46,7 +46,7 @@ def rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any,
             return
 
 
-async def cancelled(tasks: "Iterable[asyncio.Task[None]]") -> None:
+async def cancelled(tasks: "Iterable[asyncio.Task[Any]]") -> None:
     """Cancel tasks until they have ended: one cancel is not always enough on Python 3.11."""
     left = set(tasks)
     while left:

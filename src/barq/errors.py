@@ -56,6 +56,10 @@ class JobCancelled(BarqError):
     """The job was cancelled, so there is no result."""
 
 
+class ProcessDied(BarqError):
+    """The child process in which a handler ran has ended before it; the message says how. Recorded as the job's error."""
+
+
 class LeaseLost(BarqError):
     """This attempt no longer holds its job: its lease ran out, or the job was cancelled. Nothing it says counts any more."""
 

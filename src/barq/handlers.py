@@ -3,10 +3,10 @@
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from barq.backoff import Backoff, BackoffFunction
-from barq.errors import InvalidType, InvalidValue
+from barq.errors import InvalidType, InvalidValue, shown
 from barq.options import seconds_to_ms, whole_number
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,6 +21,8 @@ class Handler:
     type: str
     function: Callable[..., Any]
     is_async: bool
+    in_process: bool = False
+    """It runs in a child process of the worker."""
     concurrency: int | None = None
     timeout_ms: int | None = None
     backoff: Backoff | BackoffFunction | None = None
@@ -56,20 +58,26 @@ class Handlers:
         concurrency: int | None,
         timeout: float | None,
         backoff: Backoff | BackoffFunction | None,
+        run: Literal["process"] | None,
     ) -> Callable[[F], F]:
-        checked = run_options(concurrency=concurrency, timeout=timeout, backoff=backoff)
+        checked = run_options(concurrency=concurrency, timeout=timeout, backoff=backoff, run=run)
 
         def register(function: F) -> F:
-            self.add(Handler(type, check_function(function), is_coroutine(function), **checked))
+            check_function(function)
+            if checked["in_process"]:
+                check_process_function(function)
+            self.add(Handler(type, function, is_coroutine(function), **checked))
             return function
 
         return register
 
 
 def run_options(
-    *, concurrency: int | None, timeout: float | None, backoff: Backoff | BackoffFunction | None
+    *, concurrency: int | None, timeout: float | None, backoff: Backoff | BackoffFunction | None, run: object
 ) -> dict[str, Any]:
     """Check what is given to a handler or task for its runs."""
+    if run is not None and run != "process":
+        raise InvalidValue(f"run must be 'process', or left out for the worker's loop or threads, got {shown(run)}")
     if backoff is not None and not isinstance(backoff, Backoff) and not callable(backoff):
         raise InvalidType(f"backoff must be barq.fixed(…), barq.exponential(…) or a function, got {backoff!r}")
     return {
@@ -78,15 +86,29 @@ def run_options(
         else whole_number("concurrency", concurrency, least=1, most=MOST_CONCURRENT),
         "timeout_ms": None if timeout is None else seconds_to_ms("timeout", timeout, least_ms=1),
         "backoff": backoff,
+        "in_process": run is not None,
     }
 
 
-def check_function(function: Any) -> Callable[..., Any]:
+def check_function(function: Any) -> None:
     if not callable(function) or inspect.isclass(function):
         raise InvalidType(f"a handler must be a function, got {function!r}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidType(f"a handler must not be a generator, got {function!r}")
-    return function  # type: ignore[no-any-return]
+
+
+def check_process_function(function: Any) -> None:
+    """What can be told before its module has been read to the end; the rest is checked by worker/place.py."""
+    if is_coroutine(function):
+        raise InvalidType(
+            f"run='process' is for plain functions, async ones run in the worker's loop, got {function!r}"
+        )
+    names = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if not all(isinstance(name, str) and "<" not in name for name in names):  # <lambda>, f.<locals>.g
+        raise InvalidValue(
+            "a handler with run='process' must be a function with a name in a module, "
+            f"where a new process finds it again, got {function!r}"
+        )
 
 
 def is_coroutine(function: Any) -> bool:

@@ -5,7 +5,7 @@ import os
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, Final, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -130,6 +130,14 @@ class Queue:
 
     def __repr__(self) -> str:
         return f"<Queue {self.name} at {self.target.shown}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process gets the queue's settings; handlers and connections stay where they are."""
+        anew = {"handlers": Handlers(), "test_mode": TestMode(), "_plain_terms": {}, "_sessions": None}
+        return {**self.__dict__, **anew}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _sessions=weakref.WeakKeyDictionary())
 
     async def __aenter__(self) -> Self:
         return self
@@ -406,14 +414,19 @@ class Queue:
         concurrency: int | None = None,
         timeout: float | None = None,
         backoff: Backoff | BackoffFunction | None = None,
+        run: Literal["process"] | None = None,
     ) -> Callable[[F], F]:
         """Decorator: the function takes the jobs of a type. Async ones run in the worker's loop, plain ones in threads.
 
+        With `run="process"` a plain function runs in a child process of the worker, which is killed at a timeout or
+        cancel. The child imports the function's module again; where that is the program itself, what it starts has to
+        stand under `if __name__ == "__main__":`.
         `concurrency`: how many of this type one worker runs at a time (None: up to the worker's own limit). `timeout`
         (seconds) and `backoff` (also a function: failures so far -> seconds) hold for jobs that have none of their own.
         A plain function gets a job whose methods block (barq.sync.Job).
         """
-        return self.handlers.decorator(type_name(type), concurrency=concurrency, timeout=timeout, backoff=backoff)
+        checked = type_name(type)
+        return self.handlers.decorator(checked, concurrency=concurrency, timeout=timeout, backoff=backoff, run=run)
 
     @overload
     def task(self, function: Callable[P, T], /) -> Task[P, T]: ...

@@ -34,6 +34,11 @@ class Record:
         self._head, _, self.payload = record.partition(b"\n")
 
     @property
+    def text(self) -> bytes:
+        """As it stands in the server."""
+        return self._head + b"\n" + self.payload
+
+    @property
     def created_ms(self) -> int:
         return int(self._words[0])
 

@@ -13,7 +13,7 @@ from barq.backoff import Backoff, BackoffFunction
 from barq.durability import Durability, durability_of
 from barq.enqueue import EnqueueOptions
 from barq.errors import InvalidPayload, InvalidType, InvalidValue
-from barq.handlers import Handler, check_function, is_coroutine, run_options
+from barq.handlers import Handler, check_function, check_process_function, is_coroutine, run_options
 from barq.options import Delay, Priority, due, job_options, priority_number, type_name
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class TaskOptions(typing.TypedDict, total=False):
     """Type of its jobs; without it the name of the function."""
     concurrency: int | None
     """How many one worker runs at a time."""
+    run: typing.Literal["process"] | None
+    """Where: "process" is a child process of the worker, for plain functions that burn CPU or have to be killed."""
     priority: Priority
     delay: Delay | None
     attempts: int
@@ -95,22 +97,29 @@ def make_task(queue: "Queue", function: Callable[P, R], options: dict[str, Any])
     rest = dict(options)
     name = rest.pop("name", None)
     type = type_name(name if name is not None else getattr(function, "__name__", ""))
-    run = run_options(concurrency=rest.pop("concurrency", None), timeout=None, backoff=rest.get("backoff"))
+    run = run_options(
+        concurrency=rest.pop("concurrency", None),
+        timeout=None,
+        backoff=rest.get("backoff"),
+        run=rest.pop("run", None),
+    )
+    if run["in_process"]:
+        check_process_function(function)
     if not isinstance(rest.get("backoff"), Backoff):
         rest.pop("backoff", None)  # a function can't be stored with the job: the worker that runs it has it
     priority_number(rest.get("priority", 0))
     due(rest.get("delay"))
     durability_of(rest.get("durability", "local"))
     job_options(**{key: value for key, value in rest.items() if key not in ("priority", "delay", "durability")})
-    hints = _hints(function, type)
+    returned = _hints(function, type).get("return", Any)
     queue.handlers.add(
         Handler(
             type,
             function,
             is_coroutine(function),
             **run,
-            arguments=_arguments(function, hints, type),
-            convert_result=_result_converter(hints.get("return", Any), type),
+            arguments=arguments_of(function, type),
+            convert_result=_result_converter(returned, type),
         )
     )
     return Task(queue, type, function, typing.cast(EnqueueOptions, rest))
@@ -123,9 +132,9 @@ def _hints(function: Callable[..., Any], type: str) -> dict[str, Any]:
         raise InvalidValue(f"task {type}: an annotation can't be resolved: {error}") from None
 
 
-def _arguments(function: Callable[..., Any], hints: dict[str, Any], type: str) -> Callable[[Any], dict[str, Any]]:
-    """From the data of a job to the arguments of the function, converted by its annotations."""
-    parameters = inspect.signature(function).parameters
+def arguments_of(function: Callable[..., Any], type: str) -> Callable[[Any], dict[str, Any]]:
+    """What makes of a job's data the arguments of the function, converted by its annotations."""
+    hints, parameters = _hints(function, type), inspect.signature(function).parameters
     for parameter in parameters.values():
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise InvalidType(f"task {type}: parameter {parameter} has no name of its own to be sent under")

@@ -160,7 +160,7 @@ def state(worker: Worker, last_error: LastError) -> WorkerState:
         pid=os.getpid(),
         held=sorted(number(member) for member in worker._held)[:100],
         free=slots.free + slots._kept,
-        free_threads=slots._free_threads,
+        free_threads=slots.threads.free,
         free_of_types={lane.type: lane.free for lane in slots.lanes.values() if lane.free is not None},
         in_flight=len(turns._flights),
         to_settle=len(turns._ended),

@@ -239,6 +239,7 @@ def test_bad_options_of_tasks(options: dict[str, Any], says: str) -> None:
     [
         *(({"concurrency": value}, "concurrency must be") for value in (0, -1, 1.5, "3", None, True, 10**6)),
         *(({"threads": value}, "threads must be") for value in (0, -1, "3", None)),
+        *(({"children": value}, "children must be") for value in (0, -1, 1.5, "3", True)),
         *(({"lease": value}, "lease must be") for value in (0, 0.01, -1, NAN, INF, True, "30", None)),
         *(({"grace": value}, "grace must be") for value in (-1, NAN, "30", None)),
         *(({"poison": value}, "poison must be") for value in (-1, 1.5, None)),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import barq
+from tests.worker import in_process
 
 
 def opened(job: Any) -> bool:
@@ -88,6 +89,10 @@ def made(url: str, name: str) -> barq.Queue:
         assert key == job.once("charge", lambda key: "never called")
         time.sleep(0.01)
 
+    for function in (in_process.pid, in_process.wait, in_process.wait_politely):
+        queue.handler(function.__name__, run="process")(function)
+    for killed in (in_process.wait_outside, in_process.wait_stubbornly):
+        queue.handler(killed.__name__, run="process")(killed)
     return queue
 
 

@@ -95,7 +95,8 @@ async def test_another_thread_may_stop_a_worker_at_once(queue: barq.Queue) -> No
     await asyncio.wait_for(run, 0.8)
 
 
-async def test_a_run_that_is_cancelled_hands_its_jobs_back(queue: barq.Queue) -> None:
+@pytest.mark.parametrize("waits", [False, True], ids=["busy", "waiting for more"])
+async def test_a_run_that_is_cancelled_hands_its_jobs_back(queue: barq.Queue, waits: bool) -> None:
     started, cancelled = asyncio.Event(), asyncio.Event()
 
     @queue.handler("email")
@@ -110,6 +111,8 @@ async def test_a_run_that_is_cancelled_hands_its_jobs_back(queue: barq.Queue) ->
     job = await queue.enqueue("email")
     run = asyncio.create_task(barq.Worker(queue).run(signals=False))
     await asyncio.wait_for(started.wait(), 10)
+    if waits:
+        await listening(queue)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(run, 10)

@@ -21,6 +21,9 @@ from barq.store import embedded
 @click.option("--concurrency", type=int, default=100, show_default=True, help="Jobs at a time, in each process.")
 @click.option("--threads", type=int, default=32, show_default=True, help="Of these at most in plain functions.")
 @click.option(
+    "--children", type=int, help="Of these at most in child processes (run='process').  [default: one per processor]"
+)
+@click.option(
     "--type", "types", multiple=True, help="Only this type; may be given again.  [default: all with a handler]"
 )
 @click.option("--processes", type=click.IntRange(1, 1000), default=1, show_default=True)
@@ -37,6 +40,7 @@ def worker(
     place: str,
     concurrency: int,
     threads: int,
+    children: int | None,
     types: tuple[str, ...],
     processes: int,
     burst: bool,
@@ -59,6 +63,7 @@ def worker(
         queue,
         concurrency=concurrency,
         threads=threads,
+        children=children,
         types=list(types) or None,
         lease=lease,
         grace=grace,
@@ -80,6 +85,8 @@ def _command_of_one() -> list[str]:
     """What was asked of this process, for one process."""
     words = click.get_current_context().params
     options = [f"--{name}={words[name]}" for name in ("concurrency", "threads", "lease", "grace")]
+    if words["children"] is not None:
+        options.append(f"--children={words['children']}")
     options += [f"--type={type_}" for type_ in words["types"]]
     options += [f"--{name}" for name in ("burst", "quiet", "verbose") if words[name]]
     return [sys.executable, "-P", "-m", "barq.cli", "worker", "--tied", *options, "--", words["place"]]

@@ -38,7 +38,7 @@ def target_of_client(client: Any) -> Target:
     make_at = functools.partial(_made, chosen, secure)
     return Target(
         shown=f"{'rediss' if secure else 'redis'}://{named([address])}",
-        make=lambda: make_at(None),
+        make=functools.partial(make_at, None),
         make_at=make_at,
         cluster=Cluster([address], make_at, known=False),
     )
@@ -50,7 +50,7 @@ def _of_cluster(nodes: Any, kwargs: Mapping[str, Any]) -> Target:
     chosen = {key: value for key, value in _chosen(kwargs).items() if key not in ("host", "port", "db")}
     make_at = functools.partial(_made, chosen, secure)
     shown = f"{'rediss' if secure else 'redis'}+cluster://{named(seeds)}"
-    return Target(shown, lambda: make_at(seeds[0]), make_at, cluster=Cluster(seeds, make_at, known=True))
+    return Target(shown, functools.partial(make_at, seeds[0]), make_at, cluster=Cluster(seeds, make_at, known=True))
 
 
 def _of_sentinels(manager: Any, pool: Any, chosen: dict[str, Any], *, secure: bool) -> Target:
@@ -62,7 +62,7 @@ def _of_sentinels(manager: Any, pool: Any, chosen: dict[str, Any], *, secure: bo
     make_at = functools.partial(_made, chosen, secure)
     shown = f"{'rediss' if secure else 'redis'}+sentinel://{named(addresses)}/{pool.service_name}"
     sentinels = Sentinels(addresses, pool.service_name, ask_at)
-    return Target(shown, lambda: ask_at(addresses[0]), make_at, sentinels)
+    return Target(shown, functools.partial(ask_at, addresses[0]), make_at, sentinels)
 
 
 def _is_secure(pool: Any) -> bool:

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from barq.doctor import OLDEST_REDIS, OLDEST_VALKEY
-from barq.errors import PermissionDenied, ServerUnsuitable
+from barq.errors import PermissionDenied, ServerUnsuitable, WrongState
 from barq.store.target import Target
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
+
+
+refusal: str | None = None
+"""Why no connection is made for now, if none is to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,10 @@ class Server:
 async def connect(target: Target) -> tuple["AbstractConnection", Server]:
     """Make one connection and check that the server is fit for jobs.
 
-    Raises ServerUnsuitable or PermissionDenied for what trying again won't mend, else what redis-py raises.
+    Raises ServerUnsuitable, PermissionDenied or WrongState for what trying again won't mend, else what redis-py raises.
     """
+    if refusal is not None:
+        raise WrongState(refusal)
     connection = await made(target)
     try:
         async with asyncio.timeout(target.connect_seconds):

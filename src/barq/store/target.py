@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
@@ -37,16 +37,16 @@ OURS: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to connect. `shown` is the address without its password, for messages.
+    """Where to connect. `shown` is the address without its password, for messages. Can be pickled.
 
     `make` makes a connection to the one server that is named, `make_at` to any other with the same options.
     """
 
     shown: str
-    make: "Callable[[], AbstractConnection]"
-    make_at: Make | None = None
-    sentinels: Sentinels | None = None
-    cluster: Cluster | None = None
+    make: "Callable[[], AbstractConnection]" = field(repr=False)  # these know the password
+    make_at: Make | None = field(default=None, repr=False)
+    sentinels: Sentinels | None = field(default=None, repr=False)
+    cluster: Cluster | None = field(default=None, repr=False)
     slot: int = 0
     embedded_folder: Path | None = None
     embedded: bool = False
@@ -91,16 +91,18 @@ def target_of_url(url: str, *, fsync: bool = False) -> Target:
         if parts.netloc:
             raise InvalidValue(f"url {url!r} can't be used: write embedded:PATH, without //")
         folder = Path(parts.path).expanduser() if parts.path else None
-        return Target(shown=url, make=lambda: _embedded(folder, fsync=fsync), embedded_folder=folder, embedded=True)
+        return Target(
+            shown=url, make=functools.partial(_embedded, folder, fsync=fsync), embedded_folder=folder, embedded=True
+        )
     if search:
         return _searched(parts, url, scheme, search)
     if why := _wrong_with(parts):
         raise InvalidValue(f"url {hidden(url)!r} can't be used: {why}")
     make_at = functools.partial(_made_by_url, url.replace("valkey", "redis", 1) if scheme.startswith("valkey") else url)
     if scheme == "unix":
-        return Target(shown=hidden(url), make=lambda: make_at(None))
+        return Target(shown=hidden(url), make=functools.partial(make_at, None))
     cluster = Cluster([(parts.hostname or "localhost", parts.port or 6379)], make_at, known=False)
-    return Target(shown=hidden(url), make=lambda: make_at(None), make_at=make_at, cluster=cluster)
+    return Target(shown=hidden(url), make=functools.partial(make_at, None), make_at=make_at, cluster=cluster)
 
 
 def _wrong_with(parts: SplitResult) -> str:
@@ -157,7 +159,9 @@ def _searched(parts: SplitResult, url: str, scheme: str, search: str) -> Target:
             raise refuse(f"a cluster has no databases, got {path!r}")
         make_at = functools.partial(_made_by_url, f"{driver}://{user}{at}cluster?{urlencode(options)}")
         cluster = Cluster(addresses, make_at, known=True)
-        return Target(f"{scheme}+cluster://{named(addresses)}", lambda: make_at(addresses[0]), make_at, cluster=cluster)
+        return Target(
+            f"{scheme}+cluster://{named(addresses)}", functools.partial(make_at, addresses[0]), make_at, cluster=cluster
+        )
 
     name, _, database = path.partition("/")
     if not name or not _is_database(database):
@@ -167,7 +171,10 @@ def _searched(parts: SplitResult, url: str, scheme: str, search: str) -> Target:
     ask_at = functools.partial(_made_by_url, f"{driver}://sentinel?{urlencode({**tls, **theirs})}")
     sentinels = Sentinels(addresses, unquote(name), ask_at)
     return Target(
-        f"{scheme}+sentinel://{named(addresses)}/{unquote(name)}", lambda: ask_at(addresses[0]), make_at, sentinels
+        f"{scheme}+sentinel://{named(addresses)}/{unquote(name)}",
+        functools.partial(ask_at, addresses[0]),
+        make_at,
+        sentinels,
     )
 
 

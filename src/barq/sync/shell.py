@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from barq import job as _job
 from barq import queue as _queue
@@ -240,14 +240,18 @@ class Queue:
         concurrency: int | None = None,
         timeout: float | None = None,
         backoff: Backoff | BackoffFunction | None = None,
+        run: Literal["process"] | None = None,
     ) -> Callable[[F], F]:
         """Decorator: the function takes the jobs of a type. Async ones run in the worker's loop, plain ones in threads.
 
+        With `run="process"` a plain function runs in a child process of the worker, which is killed at a timeout or
+        cancel. The child imports the function's module again; where that is the program itself, what it starts has to
+        stand under `if __name__ == "__main__":`.
         `concurrency`: how many of this type one worker runs at a time (None: up to the worker's own limit). `timeout`
         (seconds) and `backoff` (also a function: failures so far -> seconds) hold for jobs that have none of their own.
         A plain function gets a job whose methods block (barq.sync.Job).
         """
-        return self.asyncio.handler(type, concurrency=concurrency, timeout=timeout, backoff=backoff)
+        return self.asyncio.handler(type, concurrency=concurrency, timeout=timeout, backoff=backoff, run=run)
 
     @overload
     def task(self, function: Callable[P, T], /) -> Task[P, T]: ...

@@ -8,6 +8,7 @@ from barq.worker.slots import Lane
 
 if TYPE_CHECKING:
     from barq.protocol.calls import Holding
+    from barq.worker.processes import Process
 
 
 class Attempt:
@@ -15,6 +16,8 @@ class Attempt:
 
     task: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
+    process: "Process | None" = None
+    """The child process that it runs in."""
     timed_out = False
     handed_back = False
     settle_until: float | None = None

@@ -97,14 +97,18 @@ class Runner:
     def run_plain(self, attempt: Attempt, loop: asyncio.AbstractEventLoop) -> Outcome:
         """In a thread of the pool."""
         try:
-            handler = attempt.lane.handler
-            if handler.arguments is None:
-                value = handler.function(BlockingJob(self._job(attempt), loop))
-            else:
-                value = handler.function(**handler.arguments(self._queue.codec.decode(attempt.record.payload)))
-            return self._success(attempt, value)
+            return self.call_plain(attempt, loop)
         except BaseException as error:
             return self.failure(attempt, error)
+
+    def call_plain(self, attempt: Attempt, loop: asyncio.AbstractEventLoop | None) -> Success:
+        """Raises what the handler raises. `loop`: where its job's words are said; None in a process of its own."""
+        handler = attempt.lane.handler
+        if handler.arguments is None:
+            value = handler.function(BlockingJob(self._job(attempt), loop))
+        else:
+            value = handler.function(**handler.arguments(self._queue.codec.decode(attempt.record.payload)))
+        return self._success(attempt, value)
 
     def timeout_ms(self, attempt: Attempt) -> int | None:
         options = attempt.record.options
@@ -115,11 +119,13 @@ class Runner:
         return self.failure(attempt, TimeoutError(f"it ran longer than {timeout_ms / 1000:g} s"))
 
     def failure(self, attempt: Attempt, error: BaseException) -> Failure:
-        """Tried again while attempts are left, unless the data can't be read or the result not stored."""
-        body = encode_error(error)
+        return self.failed(attempt, encode_error(error), for_good=is_for_good(error))
+
+    def failed(self, attempt: Attempt, body: bytes, *, for_good: bool) -> Failure:
+        """Tried again while attempts are left."""
         options = attempt.record.options
         failures = decode_run(attempt.token).failures + 1
-        if failures >= options.attempts or isinstance(error, InvalidPayload):
+        if failures >= options.attempts or for_good:
             return Failure(body, None)
         return Failure(body, self._wait_ms(options.backoff, attempt.lane.handler, failures))
 
@@ -148,6 +154,11 @@ class Runner:
 
     def _job(self, attempt: Attempt) -> Job[Any]:
         return Job(self._queue, number(attempt.member), attempt.record, token=attempt.token, holder=self._holder)
+
+
+def is_for_good(error: BaseException) -> bool:
+    """The data can't be read or the result not stored: another attempt would end the same way."""
+    return isinstance(error, InvalidPayload)
 
 
 def _to_builtins(value: Any) -> Any:

@@ -10,8 +10,8 @@ from barq.events import Progress, encode_progress
 from barq.job import Job
 from barq.outcome import Failure, Outcome, Release, Success
 from barq.protocol import calls
-from barq.protocol.calls import MOST_PER_CALL, Settlement, Space, Word
-from barq.record import member
+from barq.protocol.calls import MOST_PER_CALL, Holding, Settlement, Space, Word
+from barq.record import member, number
 from barq.store.store import Store
 from barq.worker.attempt import Attempt
 
@@ -33,6 +33,13 @@ def settlement(attempt: Attempt, outcome: Outcome) -> Settlement:
         case Release():
             kind, body = b"release", b""
     return attempt.lane.name, attempt.member, attempt.token, kind, retry_ms, body
+
+
+def encode_log(text: str) -> bytes:
+    line = text.encode("utf-8", "replace")
+    if len(line) > LONGEST_LOG_LINE:
+        raise InvalidValue(f"a log line must have at most {LONGEST_LOG_LINE} bytes, got {len(line)}")
+    return line
 
 
 class Words:
@@ -60,32 +67,37 @@ class Words:
         return self._say(job, b"progress", encode_progress(progress, self._codec))
 
     def log(self, job: Job[object], text: str) -> "asyncio.Future[None]":
-        line = text.encode("utf-8", "replace")
-        if len(line) > LONGEST_LOG_LINE:
-            raise InvalidValue(f"a log line must have at most {LONGEST_LOG_LINE} bytes, got {len(line)}")
-        return self._say(job, b"log", line)
+        return self._say(job, b"log", encode_log(text))
 
     async def recall(self, job: Job[object], name: str) -> bytes | None:
         """What is kept of a step."""
-        assert job._token is not None
-        held, body = await self._store.send(calls.recall(self._space, member(job.id), job._token, name), timeout=None)
-        if not held:
-            raise _lost(job.id)
-        return body
+        return await self.step(_holding(job), name, None)
 
     async def keep(self, job: Job[object], name: str, body: bytes) -> bytes:
         """Keep the result of a step; returns the one that is kept."""
-        assert job._token is not None
-        call = calls.keep(self._space, member(job.id), job._token, name, body, now_ms=self._clock.server_ms())
+        kept = await self.step(_holding(job), name, body)
+        assert kept is not None
+        return kept
+
+    async def step(self, holding: Holding, name: str, body: bytes | None) -> bytes | None:
+        """What is kept of a step, once its result is kept if there is one."""
+        _, id_, token = holding
+        if body is None:
+            call = calls.recall(self._space, id_, token, name)
+        else:
+            call = calls.keep(self._space, id_, token, name, body, now_ms=self._clock.server_ms())
         held, kept = await self._store.send(call, timeout=None)
-        if not held or kept is None:
-            raise _lost(job.id)
+        if not held or (kept is None and body is not None):
+            raise _lost(number(id_))
         return kept
 
     def _say(self, job: Job[object], kind: bytes, body: bytes) -> "asyncio.Future[None]":
+        return self.say(_holding(job), kind, body)
+
+    def say(self, holding: Holding, kind: bytes, body: bytes) -> "asyncio.Future[None]":
+        """A word that is encoded already."""
         said: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        assert job._token is not None
-        self._batcher.add(((job.type.encode(), member(job.id), job._token, kind, body), said))
+        self._batcher.add(((*holding, kind, body), said))
         said.add_done_callback(_seen)
         return said
 
@@ -103,9 +115,14 @@ class Words:
             if said.done():
                 continue
             if id_ in stale:
-                said.set_exception(_lost(int(id_[1:])))
+                said.set_exception(_lost(number(id_)))
             else:
                 said.set_result(None)
+
+
+def _holding(job: Job[object]) -> Holding:
+    assert job._token is not None
+    return job.type.encode(), member(job.id), job._token
 
 
 def _lost(job_id: int) -> LeaseLost:

@@ -1,6 +1,6 @@
 """Slots: how many more jobs this worker may hold, in all and of each type. Nobody claims more than it can run at once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from barq.handlers import Handler, Handlers
 
@@ -8,47 +8,76 @@ Room = list[tuple[str, int]]
 """Types that may be claimed, with how many of each."""
 
 
+class Seats:
+    """The threads, or the child processes, that the types with plain handlers share."""
+
+    def __init__(self, count: int) -> None:
+        self.free = count
+        self._share = self._left = 0
+
+    def share_out(self, lanes: "Iterable[Lane]") -> None:
+        """Begin to hand out what is free, in equal parts for these types."""
+        self._share = max(1, self.free // max(1, sum(lane.seats is self for lane in lanes)))
+        self._left = self.free
+
+    def part(self, most: int) -> int:
+        """The part of the next type, at most `most`."""
+        part = min(most, self._share, self._left)
+        self._left -= max(0, part)
+        return part
+
+
 class Lane:
     """One type's slots."""
 
-    __slots__ = ("free", "handler", "is_async", "name", "timed", "type", "waits")
+    __slots__ = ("free", "handler", "in_process", "is_async", "name", "seats", "timed", "type", "waits")
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, seats: Seats | None = None) -> None:
         self.handler = handler
         self.type = handler.type
         self.name = handler.type.encode()
         self.is_async = handler.is_async
+        self.in_process = handler.in_process
         self.timed = handler.timeout_ms is not None
         self.waits = False  # whether its last run of an async handler waited for anything
         self.free = handler.concurrency  # None: as many as the worker has
+        self.seats = seats
 
 
 class Slots:
-    def __init__(self, handlers: Handlers, types: list[str], *, concurrency: int, threads: int) -> None:
+    def __init__(
+        self, handlers: Handlers, types: list[str], *, concurrency: int, threads: int, children: int = 0
+    ) -> None:
+        self.threads, self.children = Seats(threads), Seats(children)
         found = [handler for type_ in types if (handler := handlers.get(type_)) is not None]
-        self.lanes = {handler.type.encode(): Lane(handler) for handler in found}
+        self.lanes = {handler.type.encode(): Lane(handler, self._seats_of(handler)) for handler in found}
         self.free = concurrency
-        self._free_threads = threads
+        used = {lane.seats for lane in self.lanes.values()}
+        self._seats = [seats for seats in (self.threads, self.children) if seats in used]
         self._listened: Collection[str] = ()
         self._kept = 0
         self._rotation = 0
 
+    def _seats_of(self, handler: Handler) -> Seats | None:
+        if handler.is_async:
+            return None
+        return self.children if handler.in_process else self.threads
+
     def open(self) -> Room:
         """The types that have room and that nobody waits for already, and how much room.
 
-        Types with plain handlers share the free threads out, the first in another order each time.
+        Types with plain handlers share the free seats out, the first in another order each time.
         """
         lanes = [lane for lane in self.lanes.values() if lane.type not in self._listened]
         self._rotation += 1
         first = self._rotation % len(lanes) if lanes else 0
-        threads = self._free_threads
-        share = max(1, threads // max(1, sum(not lane.is_async for lane in lanes)))
+        for seats in self._seats:
+            seats.share_out(lanes)
         room = []
         for lane in lanes[first:] + lanes[:first]:
             most = self.free if lane.free is None else min(self.free, lane.free)
-            if not lane.is_async:
-                most = min(most, share, threads)
-                threads -= max(0, most)
+            if lane.seats is not None:
+                most = lane.seats.part(most)
             if most > 0:
                 room.append((lane.type, most))
         return room
@@ -72,23 +101,22 @@ class Slots:
         self.free -= 1
         if lane.free is not None:
             lane.free -= 1
-        if not lane.is_async:
-            self._free_threads -= 1
+        if lane.seats is not None:
+            lane.seats.free -= 1
 
     def leave(self, lane: Lane) -> None:
         self.free += 1
         if lane.free is not None:
             lane.free += 1
-        if not lane.is_async:
-            self._free_threads += 1
+        if lane.seats is not None:
+            lane.seats.free += 1
 
     def _change(self, room: Room, most: int, sign: int) -> None:
         self.free += sign * most
-        plain = 0
-        for type_, most_of_type in room:
-            lane = self.lanes[type_.encode()]
+        lanes = [(self.lanes[type_.encode()], most_of_type) for type_, most_of_type in room]
+        for lane, most_of_type in lanes:
             if lane.free is not None:
                 lane.free += sign * min(most, most_of_type)
-            if not lane.is_async:
-                plain += most_of_type
-        self._free_threads += sign * min(plain, most)
+        for seats in self._seats:
+            asked = sum(most_of_type for lane, most_of_type in lanes if lane.seats is seats)
+            seats.free += sign * min(asked, most)

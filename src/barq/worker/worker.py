@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
-import signal
 import time
-from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from barq.errors import InvalidType, InvalidValue, shown
 from barq.handlers import MOST_CONCURRENT
@@ -23,9 +23,13 @@ from barq.worker.lease import Heartbeat
 from barq.worker.pool import ThreadPool
 from barq.worker.run import Runner
 from barq.worker.settle import Words
+from barq.worker.signals import taken
 from barq.worker.slots import Slots
 from barq.worker.turn import Turns
 from barq.worker.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from barq.worker.processes import Children
 
 log = logging.getLogger("barq.worker")
 
@@ -39,10 +43,11 @@ CANCEL_SECONDS: Final = 5.0
 class Worker:
     """Runs the jobs of a queue's handlers and tasks until it is stopped.
 
-    `concurrency`: jobs at a time, of which at most `threads` in plain functions. `types`: only these (None: all that
-    have a handler). `lease`: seconds after which a dead worker's jobs go to others. `grace`: seconds that running jobs
-    get to end at a stop. `poison`: a job whose worker was lost that many times, and once more, has failed. `burst`: end
-    when nothing waits any more.
+    `concurrency`: jobs at a time, of which at most `threads` in plain functions and, of handlers with run='process',
+    `children` in child processes (None: one per processor). `types`: only these (None: all that have a handler).
+    `lease`: seconds after which a dead worker's jobs go to others. `grace`: seconds that running jobs get to end at a
+    stop. `poison`: a job whose worker was lost that many times, and once more, has failed. `burst`: end when nothing
+    waits any more.
     """
 
     has_run: ClassVar[bool] = False
@@ -54,6 +59,7 @@ class Worker:
         *,
         concurrency: int = 100,
         threads: int = 32,
+        children: int | None = None,
         types: list[str] | None = None,
         lease: float = 30.0,
         grace: float = 30.0,
@@ -82,6 +88,7 @@ class Worker:
         self.types = list(dict.fromkeys(types))
         self.concurrency = whole_number("concurrency", concurrency, least=1, most=MOST_CONCURRENT)
         self.threads = min(whole_number("threads", threads, least=1, most=10_000), self.concurrency)
+        self._make_children, self.children = self._prepared_children(children)
         self.burst = burst
         self.done = 0
         """Attempts that ended here."""
@@ -96,6 +103,17 @@ class Worker:
         self._something_ended = asyncio.Event()
         self._runs_in: asyncio.AbstractEventLoop | None = None
 
+    def _prepared_children(self, count: int | None) -> "tuple[Callable[..., Children] | None, int]":
+        if count is not None:
+            count = min(whole_number("children", count, least=1, most=1000), self.concurrency)
+        handlers = [handler for handler in self.queue.handlers if handler.in_process and handler.type in self.types]
+        if not handlers:
+            return None, 0
+        from barq.worker import processes  # who needs none has nothing to pay
+
+        count = count or min(processes.usual_count(), self.concurrency)
+        return functools.partial(processes.Children, processes.start_of(self.queue, handlers), most=count), count
+
     # ---- life
 
     async def run(self, *, signals: bool = True) -> None:
@@ -106,14 +124,9 @@ class Worker:
         """
         Worker.has_run = True
         self._build()
-        taken = self._take_signals() if signals else []
-        try:
+        with taken(self._signalled) if signals else contextlib.nullcontext():
             if await self._reach_server():
                 await self._work()
-        finally:
-            for number, handler in taken:
-                self._loop.remove_signal_handler(number)
-                signal.signal(number, handler)
 
     async def _work(self) -> None:
         self._heartbeat.start()
@@ -162,7 +175,10 @@ class Worker:
         self._words = words = Words(self._store, queue.space, queue.clock, queue.codec)
         self._runner = Runner(queue, words, self._ended)
         self._pool = ThreadPool(self._runner.run_plain, self._ended, most=self.threads)
-        self._slots = Slots(queue.handlers, self.types, concurrency=self.concurrency, threads=self.threads)
+        if self._make_children is not None:
+            self._children = self._make_children(self._runner, words, began=self._began, ended=self._ended)
+        seats = {"threads": self.threads, "children": self.children}
+        self._slots = Slots(queue.handlers, self.types, concurrency=self.concurrency, **seats)
         self._turns = Turns(
             self._store,
             queue.space,
@@ -197,18 +213,6 @@ class Worker:
             types=self.types,
             running=lambda: len(self._held),
         )
-
-    def _take_signals(self) -> list[tuple[int, Any]]:
-        """The signals taken, with their handlers so far."""
-        taken: list[tuple[int, Any]] = []
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before = signal.getsignal(number)
-            try:
-                self._loop.add_signal_handler(number, self._signalled, number)
-            except (ValueError, RuntimeError, NotImplementedError):  # not in the main thread
-                break
-            taken.append((int(number), before))
-        return taken
 
     def _signalled(self, number: int) -> None:
         again = self._stop.is_set()
@@ -264,16 +268,18 @@ class Worker:
         """Running handlers are cancelled; their jobs go back without burning an attempt."""
         for attempt in attempts:
             attempt.handed_back = True
-            if attempt.task is not None:
-                attempt.task.cancel()
+            self._end_early(attempt)
         if tasks := [attempt.task for attempt in attempts if attempt.task is not None]:
             await asyncio.wait(tasks, timeout=HAND_BACK_SECONDS)
+        if self.children:
+            await self._children.gone(attempts)
         for attempt in attempts:
             self._settle(attempt, Release())
 
     async def _tear_down(self) -> None:
         self._stop.set()  # it is not when run() was cancelled
         self._turns.stop_claiming()
+        await self._ear.close()  # or its wait would claim what is handed back
         await self._hand_back([attempt for attempt in self._held.values() if not attempt.ended])
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
@@ -288,8 +294,9 @@ class Worker:
         await self._turns.close()
         await self._words.close()
         self._pool.close()
+        if self.children:
+            await self._children.close()
         await self._heartbeat.stop()
-        await self._ear.close()
         await self._store.close()
         log.info("worker %s: stopped after %d runs", self.id, self.done)
 
@@ -311,11 +318,15 @@ class Worker:
                     self._settle(attempt, Release())
                     continue
                 slots.take(lane)
-                if lane.timed or attempt.record.has_options:
-                    self._watch_time(attempt)
                 if lane.is_async:
+                    if lane.timed or attempt.record.has_options:
+                        self._watch_time(attempt)
                     attempts.append(attempt)
+                elif lane.in_process:
+                    self._children.submit(attempt)  # its time begins there
                 else:
+                    if lane.timed or attempt.record.has_options:
+                        self._watch_time(attempt)
                     self._pool.submit(attempt)
             if attempts:
                 self._runner.start(attempts)
@@ -347,6 +358,11 @@ class Worker:
 
     # ---- what may befall it
 
+    def _began(self, attempt: Attempt) -> None:
+        """In its child process."""
+        if not attempt.ended:
+            self._watch_time(attempt)
+
     def _watch_time(self, attempt: Attempt) -> None:
         timeout_ms = self._runner.timeout_ms(attempt)
         if timeout_ms is not None:
@@ -354,11 +370,17 @@ class Worker:
 
     def _time_is_up(self, attempt: Attempt) -> None:
         attempt.timed_out = True
-        if attempt.task is None:
+        if attempt.task is None and not attempt.lane.in_process:
             self._give_up(attempt)  # a thread can't be stopped: its slot stays taken until it returns
         else:
-            attempt.task.cancel()
+            self._end_early(attempt)
             attempt.timer = self._loop.call_later(CANCEL_SECONDS, self._give_up, attempt)
+
+    def _end_early(self, attempt: Attempt) -> None:
+        if attempt.task is not None:
+            attempt.task.cancel()
+        elif attempt.lane.in_process:
+            self._children.kill(attempt)
 
     def _give_up(self, attempt: Attempt) -> None:
         self._settle(attempt, self._runner.timed_out(attempt))
@@ -371,5 +393,4 @@ class Worker:
             attempt.ended = True
             log.warning("%s: its lease was lost or it was cancelled; its run no longer counts", attempt.label)
             self._settled([attempt])
-            if attempt.task is not None:
-                attempt.task.cancel()
+            self._end_early(attempt)
