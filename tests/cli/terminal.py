@@ -85,6 +85,14 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._outside, text.encode())
 
+    def recalls(self, key: str, line: str) -> None:
+        """Press a key until the last line begins so: a prompt that is new may still be reading its history."""
+        for _ in range(10):
+            self.type(key)
+            with suppress(AssertionError):
+                return wait_until(lambda: (self.lines or [""])[-1].startswith(line), f"{line!r} is shown", seconds=2)
+        raise AssertionError(f"{line!r} is not recalled\n{os.linesep.join(self.lines)}")
+
     def shows(self, *last: str) -> None:
         """Wait until these are the last lines."""
         wanted = [line.rstrip() for line in last]

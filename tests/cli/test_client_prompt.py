@@ -262,10 +262,8 @@ def test_history_is_kept_for_the_next_time_without_passwords(open_cli: Open, pro
         screen.shows(f"{prompt} auth default s3cret", "OK", prompt)
         screen.type(f"set b last{ENTER}")
         screen.shows("OK", prompt)
-        screen.type(UP)
-        screen.holds(f"{prompt} set b last [")
-        screen.type(UP)
-        wait_until(lambda: screen.lines[-1].startswith(f"{prompt} set a first"), "AUTH is left out at once")
+        screen.recalls(UP, f"{prompt} set b last [")
+        screen.recalls(UP, f"{prompt} set a first")  # AUTH is left out at once
         screen.type(CTRL_C + CTRL_D)
         assert screen.end() == 0
     kept = history_file(tmp_path)
@@ -275,7 +273,9 @@ def test_history_is_kept_for_the_next_time_without_passwords(open_cli: Open, pro
     kept.chmod(0o644)
     with open_cli() as screen:
         screen.shows(prompt)
-        screen.type(UP + UP + ENTER)
+        screen.recalls(UP, f"{prompt} set b last")
+        screen.recalls(UP, f"{prompt} set a first")
+        screen.type(ENTER)
         screen.shows(f"{prompt} set a first", "OK", prompt)
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
@@ -287,7 +287,8 @@ def test_a_history_that_has_grown_large_loses_its_older_half(open_cli: Open, pro
     before = kept.stat().st_size
     with open_cli() as screen:
         screen.shows(prompt)
-        screen.type(UP + ENTER)
+        screen.recalls(UP, f"{prompt} echo 19999")
+        screen.type(ENTER)
         screen.shows(f"{prompt} echo 19999", '"19999"', prompt)
     assert before > 500_000
     assert kept.stat().st_size < before * 0.51
@@ -300,7 +301,8 @@ def test_a_folder_that_cant_be_written_is_no_hindrance(open_cli: Open, prompt: s
         screen.shows(prompt)
         screen.type(f"ping{ENTER}")
         screen.shows("PONG", prompt)
-        screen.type(UP + ENTER)
+        screen.recalls(UP, f"{prompt} ping")
+        screen.type(ENTER)
         screen.shows(f"{prompt} ping", "PONG", f"{prompt} ping", "PONG", prompt)
 
 
