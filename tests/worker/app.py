@@ -24,7 +24,7 @@ def say_cancelled(job: Any) -> None:
 
 def create_effects(path: Path) -> None:
     """The keys of effects that happened, without a constraint that would hide a double, and of those that were begun."""
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("create table effects (key text)")
         database.execute("create table begun (key text)")
 

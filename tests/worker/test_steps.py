@@ -163,7 +163,7 @@ async def test_effects_happen_once_although_workers_are_killed_in_the_middle_of_
 
     await until(all_done, "all are completed", seconds=40)
     runs = sum([(await job.refresh()).attempt for job in jobs])
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database:
         effects = [key for (key,) in database.execute("select key from effects")]
         ((begun,),) = database.execute("select count(*) from begun")
     assert len(effects) == len(set(effects)) == count, "none twice, none missing"
