@@ -44,12 +44,33 @@ def test_it_serves_the_api_and_kues_to_this_machine(cli: Cli, jobs: barq.sync.Qu
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_it_stops_at_once_with_viewers_connected(cli: Cli, number: signal.Signals, code: int) -> None:
-    with dashboard(cli) as (url, running), httpx.stream("GET", f"{url}/events", timeout=20) as events:
-        assert events.status_code == 200
+    with (
+        dashboard(cli) as (url, running),
+        httpx.stream("GET", f"{url}/events", timeout=20) as events,
+        httpx.stream("GET", f"{url}/overview/stream", timeout=20) as overview,
+    ):
+        assert (events.status_code, overview.status_code) == (200, 200)
         began = time.monotonic()
         assert running.end(number) == code
         assert time.monotonic() - began < 2
         assert running.err.decode().splitlines()[1:] == []
+
+
+def test_a_browser_gets_the_pages(cli: Cli) -> None:
+    with cli.started("dashboard", "--port", "0", "--json") as running:
+        running.prints("\n")
+        url = json.loads(running.out)["url"]
+        page = httpx.get(url, headers={"accept": "text/html"}, timeout=20)  # at once: it need not have connected
+        assert page.headers["content-type"].startswith("text/html")
+        assert "static/" in page.text
+
+
+def test_it_ends_with_who_started_it(cli: Cli) -> None:
+    with cli.started("dashboard", "--port", "0", "--json", "--tied", stdin=subprocess.PIPE) as running:
+        running.prints("\n")
+        assert running.process.stdin is not None
+        running.process.stdin.close()
+        assert running.end() == 0
 
 
 def test_what_it_shows_and_allows_is_chosen(cli: Cli, jobs: barq.sync.Queue) -> None:

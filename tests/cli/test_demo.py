@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -27,7 +28,8 @@ from barq.outcome import ErrorInfo
 from tests.support import wait_until
 
 DEMO = "from barq.cli.demo import demo; demo()"
-EVENT_LINE = re.compile(r" *\d+\.\d\d s  job \d+ (created|started|\d+%|completed: sent to \d+|failed.*|handed back)")
+WITHOUT_WEB = "sys.modules['uvicorn'] = None"
+EVENT_LINE = re.compile(r" *\d+\.\d\d s  job \d+ (created|started|\d+%|completed: .+|failed.*|handed back)")
 
 
 class Running:
@@ -126,14 +128,40 @@ def test_without_a_terminal_it_prints_events_and_a_summary(start: Start, tmp_pat
     demo = start("--seconds", "3")
     demo.shows("started")
     family = demo.family()
-    assert len(family) >= 3  # a server, two workers
+    assert len(family) >= 3  # a server, two workers, and soon the dashboard
     assert demo.ends() == 0
     events, _, summary = demo.output.partition("barq demo: ")
-    assert all(EVENT_LINE.fullmatch(line) for line in events.splitlines()), events
+    lines = [line for line in events.splitlines() if not line.startswith("Dashboard: ")]
+    assert all(EVENT_LINE.fullmatch(line) for line in lines), events
     assert "completed" in events
     check_summary("barq demo: " + summary)
     assert left_behind(family) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_opens_onto_the_dashboard(start: Start) -> None:
+    demo = start()
+    demo.shows("Dashboard: http://")
+    found = re.search(r"Dashboard: (http://[\d.:]+)", demo.output)
+    assert found
+    assert "static/" in httpx.get(found[1], headers={"accept": "text/html"}, timeout=20).text
+
+    def told() -> Any:
+        return httpx.get(f"{found[1]}/overview", timeout=20).json()
+
+    wait_until(lambda: len(told().get("types", [])) >= 4 and told()["running"], "jobs of several types run")
+    family = demo.family()
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.ends(seconds=15) == 0
+    assert left_behind(family) == []
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--no-dashboard"], DEMO), ([], f"import sys; {WITHOUT_WEB}; {DEMO}")])
+def test_it_works_without_the_dashboard(words: list[str], code: str, start: Start) -> None:
+    demo = start("--seconds", "1", *words, code=code)
+    assert demo.ends() == 0
+    assert "Dashboard" not in demo.output
+    check_summary("barq demo: " + demo.output.partition("barq demo: ")[2])
 
 
 def test_ctrl_c_ends_it_with_a_summary(start: Start, tmp_path: Path) -> None:
@@ -283,7 +311,7 @@ def test_durations(seconds: float, text: str) -> None:
 def test_a_picture_fits_any_terminal(width: int, height: int) -> None:
     tally = Tally(8)
     for stopping in (False, True):
-        lines = picture(tally, width, height, url="redis://127.0.0.1:6379", stopping=stopping)
+        lines = picture(tally, width, height, where="Dashboard: http://127.0.0.1:3000", stopping=stopping)
         assert len(lines) == height
         assert max(line.cell_len for line in lines) <= width
         for id in range(1, 30):

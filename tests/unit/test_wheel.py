@@ -28,6 +28,9 @@ asyncio.run(main())
 """
 
 
+PAGES = [f"barq/dashboard/static/{path.name}" for path in (ROOT / "src" / "barq" / "dashboard" / "static").iterdir()]
+
+
 def run(*command: str | Path, cwd: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment)
@@ -42,7 +45,7 @@ def test_the_wheel_works_where_nothing_else_is_installed(tmp_path: Path) -> None
     (wheel,) = tmp_path.glob("barq-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert [name for name in names if name.startswith("tests")] == []
-    for needed in ("barq/py.typed", "barq/protocol/lua/commands/enqueue.lua", "barq/protocol/lua/lib/base.lua"):
+    for needed in ("barq/py.typed", "barq/protocol/lua/commands/enqueue.lua", "barq/protocol/lua/lib/base.lua", *PAGES):
         assert needed in names
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"

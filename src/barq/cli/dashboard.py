@@ -1,4 +1,4 @@
-"""`barq dashboard`: serve a queue's HTTP API, with Kue's beside it, to this machine or, with a token, to others."""
+"""`barq dashboard`: serve a queue's pages, HTTP API and Kue's API, to this machine or, with a token, to others."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,7 @@ import barq
 from barq.cli import exits
 from barq.cli.common import LenientCodec, emit, json_option, log_to_stderr, queue_option
 from barq.cli.options import url_option
+from barq.cli.processes import tie
 
 _STOP_SECONDS = 1
 _BACKLOG = 1024
@@ -26,6 +27,7 @@ _BACKLOG = 1024
 @click.option("--mask", multiple=True, metavar="FIELD", help="Hide a field of data and results; may be given again.")
 @click.option("--name", "names", multiple=True, metavar="HOST", help="A name it is called by; may be given again.")
 @click.option("--origin", "origins", multiple=True, metavar="ORIGIN", help="Another origin whose pages may call it.")
+@click.option("--tied", is_flag=True, hidden=True, help="Stop when stdin ends: who started it is gone.")
 @json_option
 @url_option
 @queue_option
@@ -38,18 +40,19 @@ def dashboard(
     mask: tuple[str, ...],
     names: tuple[str, ...],
     origins: tuple[str, ...],
+    tied: bool,
     as_json: bool,
     url: str | None,
     queue_name: str,
 ) -> None:
-    """Serve the queue over HTTP until Ctrl-C: its API, and Kue's.
+    """Serve the queue over HTTP until Ctrl-C: pages to look into it and to steer it, its API, and Kue's.
 
     The password of a browser's dialogue is the token, with any name; acts are recorded under that name.
     """
     try:
         import uvicorn
 
-        from barq import http
+        from barq.dashboard import app as application
         from barq.http.access import is_local
     except ImportError as error:
         exits.end(f"the web server is not installed ({error.name}): pip install 'barq[web]'", as_json=as_json)
@@ -57,7 +60,7 @@ def dashboard(
         raise click.UsageError(f"--host {host} lets others in: give a --token (or BARQ_TOKEN)")
     log_to_stderr(logging.WARNING)
     queue = barq.Queue(queue_name, url=url, codec=LenientCodec())
-    app = http.app(queue, token=token, read_only=read_only, mask=mask, hosts=names or None, origins=origins)
+    app = application(queue, token=token, read_only=read_only, mask=mask, hosts=names or None, origins=origins)
     bound = _listening(host, port, as_json=as_json)
     address = f"http://{_shown(host)}:{bound.getsockname()[1]}"
     exits.say(f"queue {queue.name} of {queue.target.shown} at {address}; Ctrl-C stops it")
@@ -73,6 +76,8 @@ def dashboard(
             await uvicorn.Server(config).serve(sockets=[bound])
             connecting.cancel()
 
+    if tied:
+        tie()
     signal.signal(signal.SIGTERM, _leave)  # uvicorn raises the signal again once it has stopped
     asyncio.run(serve())
 

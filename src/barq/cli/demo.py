@@ -1,4 +1,4 @@
-"""`barq demo`: a server, two workers and a stream of push notifications, to watch. All of it ends with the command."""
+"""`barq demo`: a server, two workers, jobs of five types and a dashboard, to watch. All of it ends with the command."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,8 @@ from typing import Final
 import click
 
 import barq
-from barq.cli import demo_jobs, exits
+from barq.cli import demo_dashboard, demo_jobs, exits
+from barq.cli.demo_dashboard import Dashboard
 from barq.cli.demo_tally import Tally, line
 from barq.store import embedded
 
@@ -29,14 +30,15 @@ _LAST_WORDS_SECONDS: Final = 1.0
 @click.command()
 @click.option("--seconds", type=click.FloatRange(min=0.1), help="How long.  [default: until Ctrl-C]")
 @click.option("--rate", type=click.FloatRange(0.1, 50), default=4.0, show_default=True, help="New jobs a second.")
-def demo(*, seconds: float | None, rate: float) -> None:
-    """Show barq at work: a server, two workers, and push notifications of which some fail.
+@click.option("--dashboard/--no-dashboard", default=True, help="Serve the dashboard beside it.  [default: yes]")
+def demo(*, seconds: float | None, rate: float, dashboard: bool) -> None:
+    """Show barq at work: a server, two workers, and jobs of five types of which some fail, with the dashboard on them.
 
     In a terminal it draws what happens, elsewhere it prints a line for each event, and at the end a summary. The server
     is one of its own, with data that is thrown away.
     """
     logging.getLogger("barq").addHandler(logging.NullHandler())
-    shown = Demo(seconds=seconds, rate=rate)
+    shown = Demo(seconds=seconds, rate=rate, dashboard=dashboard)
     asyncio.run(shown.run())
     click.echo(shown.tally.summary())
     if shown.trouble:
@@ -44,7 +46,7 @@ def demo(*, seconds: float | None, rate: float) -> None:
 
 
 class Demo:
-    def __init__(self, *, seconds: float | None, rate: float) -> None:
+    def __init__(self, *, seconds: float | None, rate: float, dashboard: bool) -> None:
         self._seconds = seconds
         self._rate = rate
         self._slots = max(2, min(50, round(rate))) * _WORKERS
@@ -55,6 +57,8 @@ class Demo:
         self._folder = Path(tempfile.gettempdir())
         self._workers: list[asyncio.subprocess.Process] = []
         self._lines = True
+        self._dashboard = Dashboard() if dashboard and demo_dashboard.can_be() else None
+        self._where = ""
         self.tally = Tally(self._slots)
         self.trouble = ""
 
@@ -76,9 +80,11 @@ class Demo:
         self._stop.set()
 
     async def _live(self, queue: barq.Queue, url: str) -> None:
-        shown = [task] if (task := self._show(url)) else []
+        self._where = f"Look inside: barq ls --queue {queue.name} --url {url}"
+        shown = [task] if (task := self._show()) else []
         following = asyncio.create_task(self._follow(queue))
         producing = asyncio.create_task(self._produce(queue))
+        serving = asyncio.create_task(self._serve(queue, url))
         try:
             for _ in range(_WORKERS):
                 self._workers.append(await self._start_worker(url))
@@ -99,8 +105,10 @@ class Demo:
                 if worker.returncode is None:
                     worker.kill()
                     await worker.wait()
-            await _cancelled(producing, following, *shown)
-        self._raise_from(producing, following, *shown)
+            await _cancelled(producing, following, serving, *shown)
+            if self._dashboard is not None:
+                await self._dashboard.stop()
+        self._raise_from(producing, following, serving, *shown)
 
     # ---- what goes on
 
@@ -117,14 +125,23 @@ class Demo:
                 process_group=0,
             )
 
+    async def _serve(self, queue: barq.Queue, url: str) -> None:
+        """Say where the dashboard is, once it is there."""
+        if self._dashboard is None:
+            return
+        await self._dashboard.start(queue.name, url, self._folder / "dashboard.log")
+        if self._dashboard.address:
+            self._where = f"Dashboard: {self._dashboard.address}"
+            if self._lines:
+                click.echo(self._where)
+
     async def _produce(self, queue: barq.Queue) -> None:
         burst = round(self._rate)
         while True:
             for _ in range(burst):
-                data = demo_jobs.notification()
-                number = data["phoneNumber"]
-                job = await queue.enqueue(demo_jobs.TYPE, data, attempts=demo_jobs.attempts(number))
-                self.tally.numbers[job.id] = number
+                new = demo_jobs.some()
+                job = await queue.enqueue(new.type, new.data, title=new.title, **new.options)
+                self.tally.titles[job.id] = new.title
             await self._at_work.wait()
             burst = 1 if random.random() < 0.95 else round(2 * self._rate)
             await asyncio.sleep(random.expovariate(self._rate / 1.3))
@@ -149,7 +166,7 @@ class Demo:
             await self._at_work.wait()
             await asyncio.sleep(self._seconds)
 
-    def _show(self, url: str) -> "asyncio.Task[None] | None":
+    def _show(self) -> "asyncio.Task[None] | None":
         """Draw, if this is a terminal that can be drawn on and rich is installed."""
         if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
             return None
@@ -158,12 +175,12 @@ class Demo:
         except ImportError:
             return None
         self._lines = False
-        screen = Screen(self.tally, url)
+        screen = Screen(self.tally)
 
         async def draw() -> None:
             with screen:
                 while True:
-                    screen.draw(stopping=self._stop.is_set())
+                    screen.draw(where=self._where, stopping=self._stop.is_set())
                     await asyncio.sleep(1 / _FRAMES_PER_SECOND)
 
         return asyncio.create_task(draw())

@@ -38,7 +38,7 @@ class Ending:
 class Tally:
     def __init__(self, places: int) -> None:
         self.began = time.monotonic()
-        self.numbers: dict[int, str] = {}
+        self.titles: dict[int, str] = {}
         self.waiting: dict[int, datetime] = {}
         self.retrying: set[int] = set()
         self.running: list[Run | None] = [None] * places
@@ -168,7 +168,7 @@ def line(event: Event, tally: Tally) -> str | None:
         case "progress", Progress(percent, _):
             words = f"{percent}%"
         case "complete", _:
-            words = f"completed: sent to {tally.numbers.get(event.job_id, '')}"
+            words = f"completed: {tally.titles.get(event.job_id, '')}"
         case "failed", error:
             words = f"failed: {error}"
         case "failed attempt", error:

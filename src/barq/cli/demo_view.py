@@ -13,6 +13,7 @@ from barq.cli.demo_tally import Ending, Run, Tally, spread
 
 WIDE: Final = 100
 _GAP: Final = 3
+_TITLE: Final = 20
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _SIGNS: Final = {"completed": ("✓", "green"), "failed": ("✗", "red"), "retried": ("↻", "yellow")}
 
@@ -20,9 +21,8 @@ _SIGNS: Final = {"completed": ("✓", "green"), "failed": ("✗", "red"), "retri
 class Screen:
     """The whole terminal, and what was there before when it is left."""
 
-    def __init__(self, tally: Tally, url: str) -> None:
+    def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._url = url
         self._console = Console()
         self._live = Live(console=self._console, screen=True, auto_refresh=False)
 
@@ -35,16 +35,16 @@ class Screen:
     ) -> None:
         self._live.stop()
 
-    def draw(self, *, stopping: bool) -> None:
+    def draw(self, *, where: str, stopping: bool) -> None:
         width, height = self._console.size
-        lines = picture(self._tally, width, height, url=self._url, stopping=stopping)
+        lines = picture(self._tally, width, height, where=where, stopping=stopping)
         self._live.update(Text("\n", no_wrap=True, overflow="crop").join(lines), refresh=True)
 
 
-def picture(tally: Tally, width: int, height: int, *, url: str, stopping: bool) -> list[Text]:
+def picture(tally: Tally, width: int, height: int, *, where: str, stopping: bool) -> list[Text]:
     """Exactly `height` lines, none longer than `width`."""
     top = [_title(tally, width), Text(), _totals(tally, width), Text()]
-    foot = [Text(), _foot(tally, width, url=url, stopping=stopping)]
+    foot = [Text(), _foot(tally, width, where=where, stopping=stopping)]
     rows = max(0, height - len(top) - len(foot))
     if width >= WIDE:
         left = (width - _GAP) // 2
@@ -62,7 +62,7 @@ def picture(tally: Tally, width: int, height: int, *, url: str, stopping: bool) 
 
 def _title(tally: Tally, width: int) -> Text:
     left, right = Text("barq demo", "bold"), _clock(tally.seconds)
-    left.append("  push notifications, two workers", "dim")
+    left.append("  five types of jobs, two workers", "dim")
     left.truncate(max(9, width - len(right) - 1), overflow="ellipsis")
     return left.append(f"{right:>{max(1, width - left.cell_len)}}")
 
@@ -98,15 +98,14 @@ def _times(tally: Tally, width: int) -> list[Text]:
     ]
 
 
-def _foot(tally: Tally, width: int, *, url: str, stopping: bool) -> Text:
+def _foot(tally: Tally, width: int, *, where: str, stopping: bool) -> Text:
     if stopping:
         jobs, them = ("1 job", "it") if tally.busy == 1 else (f"{tally.busy} jobs", "them")
         return Text(f"Stopping: {jobs} may still end; Ctrl-C again hands {them} back", "yellow")
     if not tally.completed + tally.failed + tally.busy:
         return Text("Starting two workers …", "dim")
     text = Text("Ctrl-C ends it", "dim")
-    hint = f"   Look inside: barq ls --queue demo --url {url}"
-    return text.append(hint) if len(text) + len(hint) <= width else text
+    return text.append(f"   {where}", "default") if len(text) + len(where) + 3 <= width else text
 
 
 def _running(tally: Tally, width: int, rows: int) -> list[Text]:
@@ -123,8 +122,9 @@ def _running(tally: Tally, width: int, rows: int) -> list[Text]:
 def _run(run: Run | None, tally: Tally, width: int, now: datetime) -> Text:
     if run is None:
         return Text("     ·", "dim")
-    number = tally.numbers.get(run.job_id, "")
-    text = Text(f"{run.job_id:>6} ").append("↻" if run.again else " ", "yellow").append(f" {number:<10}  ")
+    title = tally.titles.get(run.job_id, "")
+    cells = max(10, min(_TITLE, width - 50))
+    text = Text(f"{run.job_id:>6} ").append("↻" if run.again else " ", "yellow").append(f" {title[:cells]:<{cells}}  ")
     seconds = max(0.0, (now - run.started_at).total_seconds())
     tail = f" {run.percent:>3}%  {seconds:4.1f} s"
     cells = max(0, min(40, width - text.cell_len - len(tail)))
@@ -140,9 +140,9 @@ def _recent(tally: Tally, width: int, rows: int) -> list[Text]:
 def _ending(ending: Ending, tally: Tally, width: int) -> Text:
     sign, style = _SIGNS[ending.how]
     text = Text(f"{ending.job_id:>6}  ").append(f"{sign} {ending.how:<9}", style)
-    number = tally.numbers.get(ending.job_id, "")
-    if width >= 50 and number not in ending.words:
-        text.append(f"  {number}")
+    title = tally.titles.get(ending.job_id, "")
+    if width >= 50 and title not in ending.words:
+        text.append(f"  {title}")
     return text.append(f"  {ending.words}", "dim" if ending.how == "completed" else "")
 
 

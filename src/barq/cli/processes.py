@@ -1,6 +1,7 @@
 """Processes: several worker processes of one command: signals go to all, and who is killed starts again."""
 
 import logging
+import os
 import signal
 import subprocess
 import threading
@@ -111,3 +112,14 @@ def _name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def tie() -> None:
+    """End this process as SIGTERM does when its stdin ends: who started it is gone."""
+    threading.Thread(target=_stop_with_stdin, name="barq tied", daemon=True).start()
+
+
+def _stop_with_stdin() -> None:
+    while os.read(0, 1024):  # not sys.stdin, whose lock a thread must not hold when Python ends
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from types import FrameType
 
 import click
@@ -12,7 +11,7 @@ import click
 import barq
 from barq.cli import app, exits
 from barq.cli.common import log_to_stderr
-from barq.cli.processes import Processes
+from barq.cli.processes import Processes, tie
 from barq.store import embedded
 
 
@@ -75,7 +74,7 @@ def worker(
         raise SystemExit(Processes(_command_of_one(), processes).run())
     signal.signal(signal.SIGTERM, _leave)  # until the worker takes its signals, it may wait for the server
     if tied:
-        threading.Thread(target=_stop_with_stdin, name="barq tied", daemon=True).start()
+        tie()
     made.run_blocking()
     if made.stopped_by == signal.SIGINT:
         raise SystemExit(exits.INTERRUPTED)
@@ -94,9 +93,3 @@ def _command_of_one() -> list[str]:
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
-
-
-def _stop_with_stdin() -> None:
-    while os.read(0, 1024):  # not sys.stdin, whose lock a thread must not hold when Python ends
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)

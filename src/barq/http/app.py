@@ -20,6 +20,7 @@ from barq.http import problems
 from barq.http.access import SAFE_METHODS, Access, Auth, by_token
 from barq.http.endpoint import Endpoint
 from barq.http.endpoints import ENDPOINTS
+from barq.http.endpoints.overview import lookout
 from barq.http.find import find
 from barq.http.guard import VISITOR, Guard
 from barq.http.limits import Limits
@@ -73,7 +74,7 @@ def app(
     auth = by_token(token) if token is not None else auth
     access = Access(auth=auth, read_only=read_only, hosts=hosts, origins=origins)
     limits = limits or Limits()
-    site = Site(_queue(queue), mask=Mask(mask), limits=limits, protected=auth is not None)
+    site = Site(_queue(queue), mask=Mask(mask), limits=limits, protected=auth is not None, lookout=lookout)
     made = Starlette(
         routes=[*_kue_routes(site), *_routes(site)],
         middleware=[Middleware(Guard, access=access, limits=limits)],

@@ -3,7 +3,7 @@
 from typing import Final
 
 from barq.http.endpoint import Endpoint
-from barq.http.endpoints import about, acts, events, jobs, metrics, types, workers
+from barq.http.endpoints import about, acts, events, jobs, metrics, overview, types, workers
 
 ENDPOINTS: Final[list[Endpoint]] = [
     *about.ENDPOINTS,
@@ -13,4 +13,5 @@ ENDPOINTS: Final[list[Endpoint]] = [
     *types.ENDPOINTS,
     *workers.ENDPOINTS,
     *metrics.ENDPOINTS,
+    *overview.ENDPOINTS,
 ]
