@@ -16,7 +16,7 @@ STATES: Final = {
     State.COMPLETED: "Its handler returned. The result is kept as long as the retention says.",
     State.FAILED: "It has failed for good: no attempt is left, or it lost its worker too often.",
     State.CANCELLED: "Somebody cancelled it before it had ended.",
-    State.BLOCKED: "It waits for other jobs.",
+    State.BLOCKED: "It is parked: its data does not fit its handler. It waits for somebody to mend the code and retry it.",
 }
 
 EVENT_MEANINGS: Final = {
@@ -27,7 +27,8 @@ EVENT_MEANINGS: Final = {
     "failed": "The last attempt failed, or its worker was lost too often.",
     "failed attempt": "An attempt failed and another one follows after the backoff.",
     "requeue": "Its lease ran out, or its worker stopped and handed it back. That counts as no failure.",
-    "retry": "Somebody asked for a finished job to run again, with all its attempts.",
+    "park": "Its data can't be read or does not fit its task. That counts as no failure; the reason is kept as its error.",
+    "retry": "Somebody asked for a finished or parked job to run again, with all its attempts.",
     "cancel": "Somebody cancelled it. The worker of a running one learns it with its next heartbeat.",
     "remove": "It is forgotten with all that belongs to it, by request or by retention.",
     "progress": "The handler says how far it is.",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ServerError,
         ServerUnreachable,
         ServerUnsuitable,
+        UnfitData,
         WrongState,
     )
     from barq.events import Event, Progress
@@ -71,6 +72,7 @@ _HOME = {
     "ServerError": "errors",
     "ServerUnreachable": "errors",
     "ServerUnsuitable": "errors",
+    "UnfitData": "errors",
     "WrongState": "errors",
     "Event": "events",
     "Progress": "events",
@@ -122,6 +124,7 @@ __all__ = [
     "State",
     "Task",
     "TaskOptions",
+    "UnfitData",
     "Worker",
     "WorkerInfo",
     "WrongState",

@@ -29,6 +29,11 @@ class InvalidPayload(InvalidValue):
     """Data or a result that the codec cannot carry unchanged, or that is larger than the queue allows."""
 
 
+class UnfitData(InvalidPayload):
+    """A job's data can't be read, or does not fit its task. Raised in a handler it parks the job: the job is `blocked`,
+    with this as its error and no attempt burnt, until somebody retries it (when the code has been mended, say)."""
+
+
 class NoSuchPage(InvalidValue):
     """`after` is not the `next` of a page, or of one with another type or state."""
 

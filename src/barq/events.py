@@ -42,8 +42,9 @@ class Progress:
 class Event:
     """One thing that happened to a job.
 
-    `name` is one of enqueue, promotion, start, progress, log, failed attempt, failed, complete, requeue, retry, cancel,
-    remove (or gap). `data` is a Progress, the text of a log line, the error of a failure (barq.ErrorInfo), or the result
+    `name` is one of enqueue, promotion, start, progress, log, failed attempt, failed, complete, requeue, park, retry,
+    cancel, remove (or gap). `data` is a Progress, the text of a log line, the error of a failure or why a job is parked
+    (barq.ErrorInfo), or the result
     for who waits for this job (the queue's stream leaves results out). `position` is where to go on after this event.
     """
 
@@ -83,7 +84,7 @@ def _data(happened: Happened, codec: Codec) -> Any:
             return decode_progress(happened.detail, codec)
         case "log":
             return happened.detail.decode("utf-8", "replace")
-        case "failed" | "failed attempt":
+        case "failed" | "failed attempt" | "park":
             return decode_error(happened.detail)
         case _:
             return codec.decode(happened.detail)

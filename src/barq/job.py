@@ -93,8 +93,10 @@ class Job(Generic[R]):
 
     @property
     def data(self) -> Any:
+        """Raises what the codec raises; for the handler that runs the job UnfitData."""
         if self._data is _UNREAD:
-            self._data = self._queue.codec.decode(self._record.payload)
+            decode = self._queue.codec.decode if self._holder is None else self._queue.decode_data
+            self._data = decode(self._record.payload)
         return self._data
 
     @property
@@ -172,7 +174,7 @@ class Job(Generic[R]):
 
     @property
     def error(self) -> ErrorInfo | None:
-        """The error of the last attempt, if that failed."""
+        """The error of the last attempt, if that failed; of a parked job why it is parked."""
         status = self._status
         if status is None or status.ending is None or not status.ending.body:
             return None
@@ -208,7 +210,7 @@ class Job(Generic[R]):
     def on(self, event: str, callback: Callback) -> Self:
         """Call `callback` at each such event of this job, in order, as long as this process's event loop runs.
 
-        Arguments are: progress (percent, data); log (text); failed and failed attempt (error); complete (result);
+        Arguments are: progress (percent, data); log (text); failed, failed attempt and park (error); complete (result);
         enqueue, promotion, start, requeue, retry, cancel and remove none. It may be an async function. On a job that
         is enqueued already, events before this call are not told, but that it has ended is. After its ending nothing
         more is told: that somebody retries or removes it then is in `queue.events()`.
@@ -228,6 +230,7 @@ class Job(Generic[R]):
         """Wait until the job has ended and return what its handler returned.
 
         Raises JobFailed, JobCancelled, JobNotFound (also when it was removed), or ResultTimeout after `timeout` seconds.
+        A job that is parked has not ended: somebody may retry it.
         """
         ending = await self._ending(timeout)
         match ending.name:
@@ -274,8 +277,11 @@ class Job(Generic[R]):
         self._check_saved()
         seconds = seconds_or_none("timeout", timeout)
         ended: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        parked: ErrorInfo | None = None
 
         def listen(event: Event) -> None:
+            nonlocal parked
+            parked = event.data if event.name == "park" else None
             if (event.name in ENDINGS or event.name == CLOSED) and not ended.done():
                 ended.set_result(event)
 
@@ -283,11 +289,13 @@ class Job(Generic[R]):
         try:
             async with asyncio.timeout(seconds):
                 already = self._ended(await watcher.watch(self.id, listen))
+                parked = self.error if self.state is State.BLOCKED else parked
                 if already and self._followed and watcher.join(self.id, self._dispatch, listen):
                     already = None  # its callbacks hear of the ending first
                 ending = already or await ended
         except TimeoutError:
-            raise ResultTimeout(f"job {self.id} ({self.type}) has not ended within {seconds:g} s") from None
+            why = f": it is parked until somebody retries it: {parked}" if parked else ""
+            raise ResultTimeout(f"job {self.id} ({self.type}) has not ended within {seconds:g} s{why}") from None
         finally:
             watcher.forget(self.id, listen)
         if ending.name == CLOSED:
@@ -322,7 +330,7 @@ class Job(Generic[R]):
             match event.data:
                 case Progress(percent, data):
                     arguments: tuple[Any, ...] = (percent, data)
-                case None if name not in ("complete", "failed", "failed attempt", "log"):
+                case None if name not in ("complete", "failed", "failed attempt", "park", "log"):
                     arguments = ()
                 case data:
                     arguments = (data,)
@@ -395,7 +403,7 @@ class Job(Generic[R]):
         await self._queue.cancel(self.id)
 
     async def retry(self) -> None:
-        """Run a finished job again, with all its attempts. Raises WrongState when it has not ended."""
+        """Run it again, with all its attempts. Raises WrongState when it has not ended and is not parked."""
         self._check_saved()
         await self._queue.retry(self.id)
 

@@ -41,7 +41,14 @@ class Release:
     """Handed back without burning an attempt: the worker stops."""
 
 
-Outcome = Success | Failure | Release
+@dataclass(frozen=True, slots=True)
+class Park:
+    """The data does not fit the handler: nothing burnt, and blocked until somebody retries it."""
+
+    error: bytes
+
+
+Outcome = Success | Failure | Release | Park
 
 
 class _Brief(msgspec.Struct):

@@ -15,7 +15,7 @@ from barq.clock import Clock
 from barq.codec import Codec, JsonCodec
 from barq.durability import LOCAL, Durability, durability_of
 from barq.enqueue import Draft, EnqueueOptions, Terms
-from barq.errors import InvalidPayload, InvalidType, InvalidValue, JobNotFound, WrongState
+from barq.errors import InvalidPayload, InvalidType, InvalidValue, JobNotFound, UnfitData, WrongState
 from barq.events import Event, follow, newest_position
 from barq.handlers import Handler, Handlers
 from barq.job import Job
@@ -216,6 +216,13 @@ class Queue:
             )
         return payload
 
+    def decode_data(self, payload: bytes) -> Any:
+        """The data of a job for its handler. Raises UnfitData."""
+        try:
+            return self.codec.decode(payload)
+        except Exception as error:  # a codec may raise anything
+            raise UnfitData(f"the job's data can't be read: {type(error).__name__}: {error}") from error
+
     def encode_result(self, value: Any) -> bytes:
         """What a handler returned, as it is stored. Raises InvalidPayload."""
         result = self.codec.encode(value)
@@ -360,7 +367,7 @@ class Queue:
         await self._act("cancel", ids)
 
     async def retry(self, *ids: int) -> None:
-        """Run finished jobs again, with all their attempts."""
+        """Run jobs that have ended or are parked again, with all their attempts."""
         await self._act("retry", ids)
 
     async def promote(self, *ids: int) -> None:

@@ -14,7 +14,7 @@ class State(StrEnum):
     COMPLETED = "completed"  # score: end time, ms
     FAILED = "failed"  # score: end time, ms
     CANCELLED = "cancelled"  # score: end time, ms
-    BLOCKED = "blocked"  # score: time it was blocked, ms
+    BLOCKED = "blocked"  # parked, with the reason; score: when, ms
 
 
 FINISHED: Final = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
@@ -33,10 +33,12 @@ EVENTS: Final[dict[Move, str]] = {
     (State.ACTIVE, _GONE): "complete",  # remove_on_complete
     (State.ACTIVE, State.FAILED): "failed",
     (State.ACTIVE, State.DELAYED): "failed attempt",
+    (State.ACTIVE, State.BLOCKED): "park",  # its data does not fit its handler: nothing burnt
     (State.ACTIVE, State.WAITING): "requeue",  # the lease ran out, or the worker stopped and handed it back
     (State.COMPLETED, State.WAITING): "retry",
     (State.FAILED, State.WAITING): "retry",
     (State.CANCELLED, State.WAITING): "retry",
+    (State.BLOCKED, State.WAITING): "retry",
     (State.WAITING, State.CANCELLED): "cancel",
     (State.DELAYED, State.CANCELLED): "cancel",
     (State.ACTIVE, State.CANCELLED): "cancel",

@@ -12,7 +12,7 @@ import msgspec
 from barq.backoff import Backoff, BackoffFunction
 from barq.durability import Durability, durability_of
 from barq.enqueue import EnqueueOptions
-from barq.errors import InvalidPayload, InvalidType, InvalidValue
+from barq.errors import InvalidPayload, InvalidType, InvalidValue, UnfitData
 from barq.handlers import Handler, check_function, check_process_function, is_coroutine, run_options
 from barq.options import Delay, Priority, due, job_options, priority_number, type_name
 
@@ -141,12 +141,14 @@ def arguments_of(function: Callable[..., Any], type: str) -> Callable[[Any], dic
 
     def arguments(data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
-            raise InvalidPayload(f"task {type}: data must be its arguments by name, got {data!r:.80}")
+            raise UnfitData(f"task {type}: data must be its arguments by name, got {data!r:.80}")
         if unknown := data.keys() - parameters.keys():
-            raise InvalidPayload(f"task {type} has no parameter {', '.join(sorted(unknown))}")
+            raise UnfitData(f"task {type} has no parameter {', '.join(sorted(unknown))}")
         if missing := [p.name for p in parameters.values() if p.default is p.empty and p.name not in data]:
-            raise InvalidPayload(f"task {type}: {', '.join(missing)} is missing in the job's data")
-        return {name: _converted(value, hints.get(name, Any), f"{type}: {name}") for name, value in data.items()}
+            raise UnfitData(f"task {type}: {', '.join(missing)} is missing in the job's data")
+        return {
+            name: _converted(value, hints.get(name, Any), f"{type}: {name}", UnfitData) for name, value in data.items()
+        }
 
     return arguments
 
@@ -157,13 +159,13 @@ def _result_converter(hint: Any, type: str) -> Callable[[Any], Any] | None:
     return lambda value: _converted(value, hint, f"{type}: result")
 
 
-def _converted(value: Any, hint: Any, what: str) -> Any:
+def _converted(value: Any, hint: Any, what: str, refusal: type[InvalidPayload] = InvalidPayload) -> Any:
     if hint is Any:
         return value
     try:
         return msgspec.convert(value, hint, dec_hook=_pydantic_from_builtins)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
-        raise InvalidPayload(f"task {what} does not fit {hint}: {error}") from None
+        raise refusal(f"task {what} does not fit {hint}: {error}") from None
 
 
 def _pydantic_to_builtins(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import redis
 
 import barq.sync
 from tests.cli.support import Cli
@@ -17,7 +18,7 @@ def test_jobs_that_fit_are_fine(cli: Cli, jobs: barq.sync.Queue, app: Path) -> N
     assert (done.code, done.out) == (0, "")
     assert done.complaint == "2 jobs looked at, 0 do not fit, 0 types without a handler"
     told = cli("check", "app:queue", "--json").json
-    assert told == {"ok": True, "looked_at": 2, "misfits": [], "unknown": []}
+    assert told == {"ok": True, "looked_at": 2, "misfits": [], "unknown": [], "parked": []}
 
 
 def test_what_does_not_fit_is_named_and_nothing_is_changed(cli: Cli, jobs: barq.sync.Queue, app: Path) -> None:
@@ -57,6 +58,30 @@ def test_it_looks_at_as_many_as_asked(cli: Cli, jobs: barq.sync.Queue, app: Path
     jobs.enqueue_many("add", [{"a": 1, "b": 2}] * 1200)
     assert cli("check", "app:queue", "--json").json["looked_at"] == 1200
     assert cli("check", "app:queue", "--json", "--most", "700").json["looked_at"] == 700
+
+
+def test_parked_jobs_are_told_and_those_that_fit_by_now(cli: Cli, jobs: barq.sync.Queue, app: Path) -> None:
+    misfit, _, garbled = [jobs.enqueue("add", data) for data in ({"a": 1}, {"a": 1, "b": 2}, "no JSON")]
+    with redis.Redis.from_url(jobs.asyncio.target.shown) as client:
+        record = client.hget(f"barq:{{{jobs.name}}}:job", "a3")
+        client.hset(f"barq:{{{jobs.name}}}:job", "a3", record.replace(b'"no JSON"', b"no JSON"))  # type: ignore[union-attr]
+    source = app.read_text()
+    app.write_text(source.replace("a: int, b: int", "a: int, b: int, c: int"))
+    with cli.started("worker", "app:queue"):
+        wait_until(lambda: jobs.counts("add")["blocked"] == 3, "all are parked")
+    app.write_text(source)
+    done = cli("check", "app:queue")
+    assert (done.code, done.out.strip()) == (0, "type add: 1 of 3 parked jobs fit: `barq retry` them")
+    assert cli("check", "app:queue", "--json").json["parked"] == [{"type": "add", "jobs": 3, "fit": 1}]
+    assert "jobs of add are parked, as their data does not fit" in cli("info").out
+    assert "parked, because" in (shown := cli("show", misfit.id).out)
+    assert "b, c is missing in the job's data" in shown
+    assert "UnfitData: the job's data can't be read" in cli("ls", "blocked").out
+    assert "7 bytes that are not JSON" in cli("show", garbled.id).out
+    assert cli("retry", 2).code == 0
+    with cli.started("worker", "app:queue"):
+        wait_until(lambda: jobs.get(2).state == "completed", "what fits by now runs")
+    assert (jobs.get(2).attempt, jobs.get(2).returned) == (2, 3)
 
 
 @pytest.mark.parametrize("place", ["nothing:queue", "app:nothing"])

@@ -49,7 +49,8 @@ def new(
 
 
 def ending(held: Held, kind: str, body: bytes = b"", *, retry_ms: int | None = None) -> Settlement:
-    return (*held.holding, kind.encode(), b"" if retry_ms is None else b"%d" % retry_ms, body)
+    then = b"-" if kind == "park" else b"" if retry_ms is None else b"%d" % retry_ms
+    return (*held.holding, kind.encode(), then, body)
 
 
 def capped(types: Types, most: int) -> list[tuple[str, int]]:

@@ -5,7 +5,7 @@ from typing import Any
 from barq.options import Retention
 from barq.protocol import calls
 from barq.protocol.calls import Space
-from barq.record import Described
+from barq.record import Described, member
 from barq.states import State
 from tests.commands.engine import LEASE_MS, Engine, ending, new, word
 
@@ -41,6 +41,11 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
     )
     told.append(await engine.settle(ending(second[0], "release"), ending(first[0], "complete", b"1")))
     told.append(await engine.turn(ending(second[1], "discard"), types=types, most=1))
+    told.append(third := (await engine.claim(types, 1, worker="w2"))[0])
+    await say(calls.keep(space, member(third.id), third.token, "step", b"1", now_ms=now))
+    await say(calls.recall(space, member(third.id), third.token, "step"))
+    told.append(await engine.settle(ending(third, "park", b"3")))
+    await say(calls.act(space, "retry", [third.id], now_ms=now))
     for verb in ("promote", "cancel", "retry", "remove", "retry"):
         await say(calls.act(space, verb, [1, 2, 3, 6, 99], now_ms=now))
     engine.clock.advance(LEASE_MS / 1000 + 1)

@@ -288,3 +288,52 @@ async def test_a_job_that_is_not_kept_at_all_still_tells_that_it_completed(engin
     await engine.watch(1)
     assert await engine.complete(one, body=b"7") == []
     assert [(one.event, one.detail) for one in await engine.happened("me")] == [("complete", b"7"), ("remove", b"")]
+
+
+# ---- parked
+
+
+async def test_a_parked_job_is_blocked_with_the_reason_and_burns_nothing(engine: Engine) -> None:
+    one = await started(engine)
+    assert await engine.settle(ending(one, "park", b"why\nwhere")) == []
+    job = await engine.job(1)
+    assert (job.status.state, job.status.score) == ("blocked", engine.now)
+    assert (job.status.run.attempt, job.status.run.failures, job.status.run.rescues) == (1, 0, 0)
+    assert job.status.ending is not None
+    assert job.status.ending.body == b"why\nwhere"
+    assert (await engine.happened())[-1].detail == b"why"
+    assert await engine.claim() == []
+
+
+async def test_a_parked_job_runs_again_when_it_is_retried(engine: Engine) -> None:
+    await engine.settle(ending(await started(engine), "park"))
+    assert await engine.act("retry", 1) == [""]
+    again = await engine.claim_one()
+    assert (again.id, again.attempt) == (1, 2)
+    assert [event for event, _ in await engine.events()] == ["enqueue", "start", "park", "retry", "start"]
+
+
+@pytest.mark.parametrize(("verb", "state"), [("cancel", "cancelled"), ("remove", None)])
+async def test_a_parked_job_can_be_given_up(engine: Engine, verb: str, state: str | None) -> None:
+    await engine.settle(ending(await started(engine), "park"))
+    assert await engine.act(verb, 1) == [""]
+    assert await engine.state(1) == state
+
+
+async def test_who_has_lost_a_job_does_not_park_it(engine: Engine) -> None:
+    late = await rescued(engine)
+    assert await engine.settle(ending(late, "park", b"why")) == [1]
+    assert await engine.counts() == {"waiting": 1}
+
+
+async def test_a_repeated_park_changes_nothing(engine: Engine) -> None:
+    await engine.settle(ending(await started(engine), "park", b"why"))
+    before = await engine.dump()
+    assert await engine.repeat() == []
+    assert await engine.dump() == before
+
+
+async def test_a_turn_parks_as_a_settle_does(engine: Engine) -> None:
+    one = await started(engine)
+    await engine.turn(ending(one, "park", b"why"), types="email", most=1)
+    assert await engine.state(1) == "blocked"

@@ -140,6 +140,30 @@ MUTANTS: Final = [
         [Edit(f"{LUA}/lib/due.lua", "run[#run + 1] = attempt .. ' ' .. failures", "run[#run + 1] = '0 ' .. failures")],
     ),
     Mutant(
+        "a stale holder may keep the result of a step",
+        [
+            Edit(
+                f"{LUA}/commands/keep.lua",
+                "if call('HGET', prefix .. 'run', id) ~= token then return {0, false} end",
+                "",
+            )
+        ],
+    ),
+    Mutant(
+        "the result of a step is written over",
+        [Edit(f"{LUA}/commands/keep.lua", "HSETNX", "HSET")],
+    ),
+    Mutant(
+        "a parked job burns an attempt",
+        [
+            Edit(
+                f"{LUA}/steps/settling.lua",
+                "      elseif kind == 'park' then\n        kept_as = attempt .. ' ' .. failures",
+                "      elseif kind == 'park' then\n        kept_as = attempt .. ' ' .. whole(failures + 1)",
+            )
+        ],
+    ),
+    Mutant(
         "last in, first out",
         [
             Edit(

@@ -7,7 +7,7 @@ import redis
 
 from barq.protocol import calls
 from barq.protocol.calls import Call, Happened, Space
-from barq.record import number
+from barq.record import member, number
 from barq.states import State
 
 _ENTRIES = "return redis.call('XRANGE', KEYS[1], ARGV[1], '+')"
@@ -24,6 +24,7 @@ class Kept:
     end: dict[int, bytes]
     note: dict[int, bytes]
     logs: set[int]
+    steps: set[int]
     events: list[Happened]
     letters: list[Happened]  # of the inbox
     watched: set[int]
@@ -56,13 +57,16 @@ class Driver:
         for name in (b"job", b"run", b"end", b"note"):
             pipeline.hgetall(prefix + name)
         pipeline.execute_command("KEYS", prefix + b"log:*")
+        pipeline.execute_command("KEYS", prefix + b"step:*")
         pipeline.hkeys(prefix + b"watch")
         for type_ in types:
             pipeline.exists(prefix + type_.encode() + b":wake")
         # not XRANGE by its own name: redis-py makes a dict of an entry, where one event replaces another of its name
         for key, position in self._streams.items():
             pipeline.eval(_ENTRIES, 1, key, position)
-        *lines, job, run, end, note, logs, watched, marks, events, letters = _grouped(pipeline.execute(), len(types))
+        *lines, job, run, end, note, logs, steps, watched, marks, events, letters = _grouped(
+            pipeline.execute(), len(types)
+        )
         for key, entries in zip(self._streams, (events, letters), strict=True):
             if entries:
                 self._streams[key] = b"(" + entries[-1][0]
@@ -78,6 +82,7 @@ class Driver:
             end={number(one): text for one, text in end.items()},
             note={number(one): text for one, text in note.items()},
             logs={number(key.rpartition(b":")[2]) for key in logs},
+            steps={number(key.rpartition(b":")[2]) for key in steps},
             events=_expanded(events),
             letters=_expanded(letters),
             watched=set(map(number, watched)),
@@ -91,6 +96,11 @@ class Driver:
     def log(self, job_id: int) -> list[str]:
         call = calls.logs(self.space, job_id)
         return [text for _, text in call.decode(self._client.execute_command(*call.args))]
+
+    def steps(self, job_id: int) -> dict[str, bytes]:
+        """What is kept of a job's steps."""
+        kept = self._client.execute_command("HGETALL", self.space.prefix + b"step:" + member(job_id))
+        return {name.decode(): body for name, body in kept.items()}
 
     def close(self) -> None:
         """Forget the queue."""

@@ -30,6 +30,7 @@ class Job:
     ended: tuple[int, str, bytes | str] | None = None  # when, counts or token, body or the type of the error
     note: bytes | None = None
     log: list[str] = field(default_factory=list)
+    steps: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def counts(self) -> str:
@@ -55,7 +56,7 @@ class Ended:
     type: str
     token: str
     kind: str
-    retry_ms: int | None = None
+    retry_ms: str = ""
     body: bytes = b""
 
 
@@ -160,18 +161,21 @@ class Model:
                     self._end(job, State.COMPLETED, one.body)
                 case "discard":
                     self._enter(job, None)
-                case "fail" if one.retry_ms is None:
+                case "fail" if not one.retry_ms:
                     self._end(job, State.FAILED, one.body)
                 case "fail":
                     job.ended = (self.now, one.token, one.body)
                     job.failures += 1
-                    self._enter(job, State.DELAYED, self.now + one.retry_ms)
+                    self._enter(job, State.DELAYED, self.now + int(one.retry_ms))
                 case "release":
                     self._enter(job, State.WAITING, job.priority)
+                case "park":
+                    job.ended = (self.now, one.token, one.body)
+                    self._enter(job, State.BLOCKED, self.now)
         for type_ in dict.fromkeys(one.type for one in endings if prunes and one.id not in stale):
             for state, kind in ((State.COMPLETED, "complete"), (State.FAILED, "fail")):
                 if any(
-                    (one.type, one.kind, one.retry_ms) == (type_, kind, None) and one.id not in stale for one in endings
+                    (one.type, one.kind, one.retry_ms) == (type_, kind, "") and one.id not in stale for one in endings
                 ):
                     self._prune(type_, state)
         return self._told(stale)
@@ -206,6 +210,18 @@ class Model:
                 self.jobs[word.id].log.append(word.body.decode())
             self._happened.append((word.kind, word.id))
         return self._told(stale)
+
+    def recall(self, job_id: int, token: str, name: str) -> tuple[bool, bytes | None]:
+        """Whether it is held, and what is kept of the step."""
+        if self.holder(job_id) != token:
+            return False, None
+        return True, self.jobs[job_id].steps.get(name)
+
+    def keep(self, job_id: int, token: str, name: str, body: bytes) -> tuple[bool, bytes | None]:
+        """The first result stays."""
+        if self.holder(job_id) == token:
+            self.jobs[job_id].steps.setdefault(name, body)
+        return self.recall(job_id, token, name)
 
     def act(self, verb: str, ids: list[int]) -> list[str]:
         return self._told([self._act(verb, job_id) for job_id in ids])

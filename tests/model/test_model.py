@@ -69,8 +69,8 @@ new_jobs = st.builds(
     token=st.sampled_from([None, None, "t1", "t2", "t3"]),
     watch=st.sampled_from([False, False, True]),
 )
-REPEATED_LATE = ("enqueue", "settle", "report", "cancel", "retry", "promote", "remove", "pause", "resume")
-kinds = st.sampled_from(["complete", "complete", "discard", "fail", "fail again", "release"])
+REPEATED_LATE = ("enqueue", "settle", "report", "keep", "cancel", "retry", "promote", "remove", "pause", "resume")
+kinds = st.sampled_from(["complete", "complete", "discard", "fail", "fail again", "release", "park"])
 """How an attempt ends; "fail again" is tried again in a while."""
 ends = st.lists(st.tuples(picks, kinds), min_size=1, max_size=4)
 
@@ -133,7 +133,7 @@ class Scripts(RuleBasedStateMachine):
         name = sorted(self.unanswered)[at % len(self.unanswered)]
         call, expected, told = self.unanswered.pop(name)
         answer = told(self.driver.send(call.again()))
-        if name not in ("settle", "report"):  # whose answer says how things stand now
+        if name not in ("settle", "report", "keep"):  # whose answer says how things stand now
             assert answer == expected
 
     @initialize(batch=st.lists(new_jobs, min_size=1, max_size=12))
@@ -206,7 +206,7 @@ class Scripts(RuleBasedStateMachine):
                 type_,
                 token,
                 kind.split()[0],
-                700 if kind == "fail again" else None,
+                {"fail again": "700", "park": "-"}.get(kind, ""),
                 b'{"type":"E","message":"%d"}\ntrace' % next(self.numbers),
             )
             for (job_id, type_, token), (_, kind) in zip(holders, ends, strict=False)
@@ -272,6 +272,17 @@ class Scripts(RuleBasedStateMachine):
             now_ms=self.model.now,
         )
         self.same(call, self.model.report(words), _ids)
+
+    @precondition(lambda self: self.handed)
+    @rule(at=picks, late=st.sampled_from([False, False, True]), name=st.sampled_from(["charge", "mail"]))
+    def keep(self, at: int, late: bool, name: str) -> None:
+        """A step is looked up, and its result kept: the first one stays, and a stale holder keeps nothing."""
+        holders = self.holders([at], late=late)
+        for job_id, _, token in holders:
+            id, body = member(job_id), b"%d" % next(self.numbers)
+            self.same(calls.recall(self.space, id, token.encode(), name), self.model.recall(job_id, token, name))
+            call = calls.keep(self.space, id, token.encode(), name, body, now_ms=self.model.now)
+            self.same(call, self.model.keep(job_id, token, name, body))
 
     @rule(
         verb=st.sampled_from(["cancel", "retry", "promote", "remove"]), chosen=st.lists(picks, min_size=1, max_size=3)
@@ -377,6 +388,9 @@ class Scripts(RuleBasedStateMachine):
         assert kept.logs == {job.id for job in jobs.values() if job.log}
         for job_id in kept.logs:
             assert self.driver.log(job_id) == jobs[job_id].log
+        assert kept.steps == {job.id for job in jobs.values() if job.steps}
+        for job_id in kept.steps:
+            assert self.driver.steps(job_id) == jobs[job_id].steps
         assert kept.end.keys() == {job.id for job in jobs.values() if job.ended}
         for job_id, text in kept.end.items():
             head, _, body = text.partition(b"\n")
@@ -423,8 +437,7 @@ def _encoded(new: New) -> NewJob:
 
 
 def _settlement(one: Ended) -> calls.Settlement:
-    retry_ms = b"" if one.retry_ms is None else b"%d" % one.retry_ms
-    return one.type.encode(), member(one.id), one.token.encode(), one.kind.encode(), retry_ms, one.body
+    return one.type.encode(), member(one.id), one.token.encode(), one.kind.encode(), one.retry_ms.encode(), one.body
 
 
 def _claimed(claim: calls.Claim) -> Claimed:

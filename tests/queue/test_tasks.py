@@ -171,16 +171,19 @@ async def test_arguments_that_cannot_be_sent_are_refused_at_the_enqueue(queue: b
         ({"a": "one"}, "Expected `int`, got `str`"),
     ],
 )
-async def test_data_that_does_not_fit_the_function_fails_for_good(queue: barq.Queue, data: Any, says: str) -> None:
+async def test_data_that_does_not_fit_the_function_parks_the_job(queue: barq.Queue, data: Any, says: str) -> None:
     @queue.task
     async def add(a: int, b: int = 1) -> int:
         return a + b
 
     job = await queue.enqueue("add", data, attempts=5)
     await work_off(queue)
-    with pytest.raises(barq.JobFailed, match=says):
-        await job.result(5)
-    assert (await job.refresh()).attempt == 1
+    assert (await job.refresh()).state == "blocked"
+    assert (job.attempt, job.failures) == (1, 0)
+    assert job.error is not None
+    assert (job.error.type, says in job.error.message) == ("UnfitData", True)
+    with pytest.raises(barq.ResultTimeout, match=f"it is parked until somebody retries it: .*{says}"):
+        await job.result(0.05)
 
 
 @pytest.mark.parametrize("bad", ["positional", "star", "double star"])

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import click
@@ -34,6 +36,26 @@ class Unknown(msgspec.Struct):
     jobs: int
 
 
+class Parked(msgspec.Struct):
+    """Parked jobs of a type that were looked at, and how many of them this code could run."""
+
+    type: str
+    jobs: int
+    fit: int
+
+
+@dataclass
+class Findings:
+    looked_at: int = 0
+    misfits: list[Misfit] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
+
+    @property
+    def bad(self) -> bool:
+        return bool(self.misfits or self.unknown)
+
+
 @click.command()
 @click.argument("place", metavar="APP:QUEUE")
 @click.option(
@@ -47,45 +69,65 @@ class Unknown(msgspec.Struct):
 def check(*, place: str, most: int, as_json: bool) -> None:
     """Find jobs that this code can't run: types without a handler, and data that does not fit a task's arguments.
 
-    Nothing is run and nothing is changed. The exit code is 1 when something was found.
+    Of parked jobs it tells how many would fit. Nothing is run and nothing is changed. The exit code is 1 when jobs were
+    found that can't be run.
     """
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    looked, misfits, unknown = asyncio.run(_found(app.load(place), most))
-    bad = bool(misfits or unknown)
+    found = asyncio.run(_found(app.load(place), most))
     if as_json:
-        emit({"ok": not bad, "looked_at": looked, "misfits": misfits, "unknown": unknown})
+        emit({"ok": not found.bad, **asdict(found)})
     else:
-        for lost in unknown:
-            click.echo(f"type {text.one_line(lost.type)}: no handler for its {lost.jobs} jobs")
-        for misfit in misfits:
-            click.echo(f"job {misfit.id} ({text.one_line(misfit.type)}): {text.one_line(misfit.why)}")
-        exits.say(f"{looked} jobs looked at, {len(misfits)} do not fit, {len(unknown)} types without a handler")
-    if bad:
+        _print(found)
+    if found.bad:
         raise SystemExit(exits.FAILED)
 
 
-async def _found(queue: barq.Queue, most: int) -> tuple[int, list[Misfit], list[Unknown]]:
-    looked, misfits, unknown = 0, list[Misfit](), list[Unknown]()
+def _print(found: Findings) -> None:
+    for lost in found.unknown:
+        click.echo(f"type {text.one_line(lost.type)}: no handler for its {lost.jobs} jobs")
+    for misfit in found.misfits:
+        click.echo(f"job {misfit.id} ({text.one_line(misfit.type)}): {text.one_line(misfit.why)}")
+    for parked in found.parked:
+        click.echo(
+            f"type {text.one_line(parked.type)}: {parked.fit} of {parked.jobs} parked jobs fit: `barq retry` them"
+        )
+    exits.say(
+        f"{found.looked_at} jobs looked at, {len(found.misfits)} do not fit, {len(found.unknown)} types without a handler"
+    )
+
+
+async def _found(queue: barq.Queue, most: int) -> Findings:
+    found = Findings()
     async with queue:
         await queue.ping()
         for type, row in (await queue.types()).items():
-            to_run = sum(row.counts[state] for state in _TO_RUN)
-            if not to_run:
-                continue
             if queue.handlers.get(type) is None:
-                unknown.append(Unknown(type, to_run))
+                if to_run := sum(row.counts[state] for state in _TO_RUN):
+                    found.unknown.append(Unknown(type, to_run))
                 continue
             for state in _TO_RUN:
-                left, after = most, None
-                while left > 0:
-                    page = await queue.jobs(state, type, limit=min(left, _PAGE), after=after)
-                    looked += len(page)
-                    left -= len(page)
-                    misfits += [Misfit(job.id, type, why) for job in page if (why := _misfit(queue, job))]
-                    if (after := page.next) is None:
-                        break
-    return looked, misfits, unknown
+                if row.counts[state]:
+                    async for job in _jobs(queue, type, state, most):
+                        found.looked_at += 1
+                        if why := _misfit(queue, job):
+                            found.misfits.append(Misfit(job.id, type, why))
+            if row.counts[State.BLOCKED]:
+                whys = [_misfit(queue, job) async for job in _jobs(queue, type, State.BLOCKED, most)]
+                found.looked_at += len(whys)
+                found.parked.append(Parked(type, len(whys), whys.count(None)))
+    return found
+
+
+async def _jobs(queue: barq.Queue, type: str, state: State, most: int) -> AsyncIterator[Job[Any]]:
+    after = None
+    while most > 0:
+        page = await queue.jobs(state, type, limit=min(most, _PAGE), after=after)
+        for job in page:
+            yield job
+        most -= len(page)
+        if (after := page.next) is None:
+            break
 
 
 def _misfit(queue: barq.Queue, job: Job[Any]) -> str | None:

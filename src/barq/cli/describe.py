@@ -64,7 +64,8 @@ def job_text(job: Job[Any], *, result: Any, logs: Logs) -> str:
     if job.state is State.COMPLETED:
         parts += ["result", text.indented(_pretty(result))]
     if job.error is not None:
-        parts += ["error", text.indented(job.error.traceback or f"{job.error.type}: {job.error.message}")]
+        parts.append("parked, because" if job.state is State.BLOCKED else "error")
+        parts.append(text.indented(job.error.traceback or f"{job.error.type}: {job.error.message}"))
     if logs:
         parts += ["log", *(text.indented(f"{text.clock_time(at)}  {line}") for at, line in logs)]
     return "\n".join(parts)
@@ -90,7 +91,7 @@ def _last_time(job: Job[Any]) -> datetime | None:
     match job.state:
         case State.ACTIVE:
             return job.started_at
-        case State.WAITING | State.BLOCKED | State.DELAYED:
+        case State.WAITING | State.DELAYED:
             return job.created_at
         case _:
             return job.ended_at or job.created_at

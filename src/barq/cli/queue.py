@@ -46,6 +46,11 @@ async def info(queue: barq.Queue, *, as_json: bool) -> None:
             parts.append(
                 f"no living worker knows {', '.join(map(text.one_line, lost))}: jobs of it wait until one does"
             )
+        if parked := [name for name, row in types.items() if row.counts[State.BLOCKED]]:
+            parts.append(
+                f"jobs of {', '.join(map(text.one_line, parked))} are parked, as their data does not fit: `barq ls "
+                "blocked` says why; mend the code, then `barq retry` them"
+            )
     else:
         parts.append("no jobs yet")
     parts.append(_workers_table(alive) if alive else "no workers")

@@ -20,7 +20,7 @@ async def move(queue: Queue, id: int, name: str) -> None:
     job = await queue.get(id)
     if NAMES[job.state] == name:
         return
-    if name == "inactive" and job.state in FINISHED:
+    if name == "inactive" and job.state in (*FINISHED, State.BLOCKED):
         await queue.retry(id)
     elif name == "inactive" and job.state is State.DELAYED:
         await queue.promote(id)

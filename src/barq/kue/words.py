@@ -10,8 +10,8 @@ STATES: Final[dict[str, tuple[State, ...]]] = {
     "inactive": (State.WAITING,),
     "active": (State.ACTIVE,),
     "complete": (State.COMPLETED,),
-    "failed": (State.FAILED, State.CANCELLED),
-    "delayed": (State.DELAYED, State.BLOCKED),
+    "failed": (State.FAILED, State.CANCELLED, State.BLOCKED),
+    "delayed": (State.DELAYED,),
 }
 """Kue knows five states; what it has no word for stands under the one that means the same to its clients."""
 

@@ -137,6 +137,10 @@ class Queue:
         """Make a job without storing it yet: add callbacks with `job.on`, then `await job.save()`."""
         return Job(self.asyncio.create(type, data, **options), self._loop)
 
+    def decode_data(self, payload: bytes) -> Any:
+        """The data of a job for its handler. Raises UnfitData."""
+        return self.asyncio.decode_data(payload)
+
     def get(self, id: int) -> Job[Any]:
         """The job with that id. Raises JobNotFound."""
         return Job(portal.call(self.asyncio.get(id), self._loop), self._loop)
@@ -210,7 +214,7 @@ class Queue:
         portal.call(self.asyncio.cancel(*ids), self._loop)
 
     def retry(self, *ids: int) -> None:
-        """Run finished jobs again, with all their attempts."""
+        """Run jobs that have ended or are parked again, with all their attempts."""
         portal.call(self.asyncio.retry(*ids), self._loop)
 
     def promote(self, *ids: int) -> None:
@@ -302,6 +306,7 @@ class Job(Generic[R]):
 
     @property
     def data(self) -> Any:
+        """Raises what the codec raises; for the handler that runs the job UnfitData."""
         return self.asyncio.data
 
     @property
@@ -366,7 +371,7 @@ class Job(Generic[R]):
 
     @property
     def error(self) -> ErrorInfo | None:
-        """The error of the last attempt, if that failed."""
+        """The error of the last attempt, if that failed; of a parked job why it is parked."""
         return self.asyncio.error
 
     @property
@@ -387,7 +392,7 @@ class Job(Generic[R]):
     def on(self, event: str, callback: Callback) -> Self:
         """Call `callback` at each such event of this job, in order, as long as this process's event loop runs.
 
-        Arguments are: progress (percent, data); log (text); failed and failed attempt (error); complete (result);
+        Arguments are: progress (percent, data); log (text); failed, failed attempt and park (error); complete (result);
         enqueue, promotion, start, requeue, retry, cancel and remove none. It may be an async function. On a job that
         is enqueued already, events before this call are not told, but that it has ended is. After its ending nothing
         more is told: that somebody retries or removes it then is in `queue.events()`.
@@ -400,6 +405,7 @@ class Job(Generic[R]):
         """Wait until the job has ended and return what its handler returned.
 
         Raises JobFailed, JobCancelled, JobNotFound (also when it was removed), or ResultTimeout after `timeout` seconds.
+        A job that is parked has not ended: somebody may retry it.
         """
         return portal.call(self.asyncio.result(timeout), self._loop)
 
@@ -450,7 +456,7 @@ class Job(Generic[R]):
         portal.call(self.asyncio.cancel(), self._loop)
 
     def retry(self) -> None:
-        """Run a finished job again, with all its attempts. Raises WrongState when it has not ended."""
+        """Run it again, with all its attempts. Raises WrongState when it has not ended and is not parked."""
         portal.call(self.asyncio.retry(), self._loop)
 
     def promote(self) -> None:

@@ -41,7 +41,7 @@ from barq.worker.line import (
     Word,
 )
 from barq.worker.place import Place, handler_at
-from barq.worker.run import Runner, is_for_good
+from barq.worker.run import Runner, then_of
 from barq.worker.settle import encode_log
 from barq.worker.slots import Lane
 
@@ -89,7 +89,7 @@ class Application:
         try:
             success = self._runner.call_plain(attempt, None)
         except BaseException as error:
-            return Raised(encode_error(error), is_for_good(error))
+            return Raised(encode_error(error), then_of(error))
         return Returned(success.result, success.discard)
 
 

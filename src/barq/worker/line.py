@@ -4,7 +4,7 @@ import contextlib
 import os
 import threading
 from multiprocessing.connection import Connection
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -12,6 +12,10 @@ T = TypeVar("T")
 
 TERM_SECONDS = 1.0
 """How long a handler that is to end may take after SIGTERM, before SIGKILL."""
+
+
+Then = Literal["again", "end", "park"]
+"""What follows a failure: another attempt if one is left, none at all, or the job waits for somebody to retry it."""
 
 
 class Given(msgspec.Struct, tag_field="is", tag=True):
@@ -78,7 +82,7 @@ class Raised(msgspec.Struct, tag_field="is", tag=True):
     """To the worker: the attempt has failed."""
 
     error: bytes
-    for_good: bool = False
+    then: Then = "again"
 
 
 ToChild = Given | Answered | Close

@@ -153,7 +153,7 @@ class Children:
             case Returned():
                 return Success(ending.result, ending.discard)
             case Raised():
-                return self._runner.failed(attempt, ending.error, for_good=ending.for_good)
+                return self._runner.failed(attempt, ending.error, ending.then)
             case _ if attempt.handed_back or attempt.ended:
                 return Release()
             case _:

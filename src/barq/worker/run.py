@@ -13,14 +13,15 @@ import msgspec
 from barq import backoff as backoffs
 from barq.aio import rest
 from barq.backoff import Backoff
-from barq.errors import InvalidPayload
+from barq.errors import InvalidPayload, UnfitData
 from barq.handlers import Handler
 from barq.job import Holder, Job
-from barq.outcome import Failure, Outcome, Release, Success, encode_error
+from barq.outcome import Failure, Outcome, Park, Release, Success, encode_error
 from barq.queue import Queue
 from barq.record import decode_run, number
 from barq.sync import Job as BlockingJob
 from barq.worker.attempt import Attempt
+from barq.worker.line import Then
 
 log = logging.getLogger("barq.worker")
 
@@ -82,7 +83,7 @@ class Runner:
             if handler.arguments is None:
                 value = await handler.function(self._job(attempt))
             else:
-                value = await handler.function(**handler.arguments(self._queue.codec.decode(attempt.record.payload)))
+                value = await handler.function(**handler.arguments(self._queue.decode_data(attempt.record.payload)))
             # a handler that swallowed the cancellation of its timeout has timed out all the same
             outcome = self.timed_out(attempt) if attempt.timed_out else self._success(attempt, value)
         except asyncio.CancelledError as error:
@@ -107,7 +108,7 @@ class Runner:
         if handler.arguments is None:
             value = handler.function(BlockingJob(self._job(attempt), loop))
         else:
-            value = handler.function(**handler.arguments(self._queue.codec.decode(attempt.record.payload)))
+            value = handler.function(**handler.arguments(self._queue.decode_data(attempt.record.payload)))
         return self._success(attempt, value)
 
     def timeout_ms(self, attempt: Attempt) -> int | None:
@@ -118,14 +119,16 @@ class Runner:
         timeout_ms = self.timeout_ms(attempt) or 0
         return self.failure(attempt, TimeoutError(f"it ran longer than {timeout_ms / 1000:g} s"))
 
-    def failure(self, attempt: Attempt, error: BaseException) -> Failure:
-        return self.failed(attempt, encode_error(error), for_good=is_for_good(error))
+    def failure(self, attempt: Attempt, error: BaseException) -> Failure | Park:
+        return self.failed(attempt, encode_error(error), then_of(error))
 
-    def failed(self, attempt: Attempt, body: bytes, *, for_good: bool) -> Failure:
-        """Tried again while attempts are left."""
+    def failed(self, attempt: Attempt, body: bytes, then: Then) -> Failure | Park:
+        """Parked, or tried again while attempts are left."""
+        if then == "park":
+            return Park(body)
         options = attempt.record.options
         failures = decode_run(attempt.token).failures + 1
-        if failures >= options.attempts or for_good:
+        if failures >= options.attempts or then == "end":
             return Failure(body, None)
         return Failure(body, self._wait_ms(options.backoff, attempt.lane.handler, failures))
 
@@ -156,9 +159,12 @@ class Runner:
         return Job(self._queue, number(attempt.member), attempt.record, token=attempt.token, holder=self._holder)
 
 
-def is_for_good(error: BaseException) -> bool:
-    """The data can't be read or the result not stored: another attempt would end the same way."""
-    return isinstance(error, InvalidPayload)
+def then_of(error: BaseException) -> Then:
+    """Of data that does not fit and a result that can't be stored another attempt would end the same way: the first may
+    run when the code has been mended, the second has run."""
+    if isinstance(error, UnfitData):
+        return "park"
+    return "end" if isinstance(error, InvalidPayload) else "again"
 
 
 def _to_builtins(value: Any) -> Any:

@@ -8,7 +8,7 @@ from barq.codec import Codec
 from barq.errors import InvalidValue, LeaseLost
 from barq.events import Progress, encode_progress
 from barq.job import Job
-from barq.outcome import Failure, Outcome, Release, Success
+from barq.outcome import Failure, Outcome, Park, Release, Success
 from barq.protocol import calls
 from barq.protocol.calls import MOST_PER_CALL, Holding, Settlement, Space, Word
 from barq.record import member, number
@@ -32,6 +32,8 @@ def settlement(attempt: Attempt, outcome: Outcome) -> Settlement:
                 retry_ms = b"%d" % outcome.retry_ms
         case Release():
             kind, body = b"release", b""
+        case Park():
+            kind, retry_ms, body = b"park", b"-", outcome.error
     return attempt.lane.name, attempt.member, attempt.token, kind, retry_ms, body
 
 

@@ -1,10 +1,10 @@
--- retry: finished jobs wait again, with all their attempts.
+-- retry: jobs that have ended or are parked wait again, with all their attempts.
 -- args: again now events_keep name
 -- each: id
 -- returns: for each id '' when done, 'missing', or the state that does not allow it
 -- flags: deny-oom
 -- uses: clock lines events look once
--- moves: completed>waiting failed>waiting cancelled>waiting
+-- moves: completed>waiting failed>waiting cancelled>waiting blocked>waiting
 local before = answered_before()
 if before then return before end
 local t = time_ms(now)

@@ -3,12 +3,13 @@
 -- each_group: type token kind retry_ms size
 -- each_settlement: id body
 -- a group: that many settlements in a row which share these
--- kind: complete, discard (complete and forget), fail (for good, or again in retry_ms), release (hand back, nothing burnt)
+-- kind: complete, discard (complete and forget), fail (for good, or again in retry_ms), release (hand back, nothing burnt),
+--   park (blocked until somebody retries it, nothing burnt; with '-' as retry_ms)
 -- prunes: 1 = apply the retention to the lines that these jobs enter
 -- returns: ids that this holder no longer held
 -- flags: allow-oom
 -- uses: clock lines events forget
--- moves: active>completed active>none active>failed active>delayed active>waiting completed>none failed>none
+-- moves: active>completed active>none active>failed active>delayed active>blocked active>waiting completed>none failed>none
 local t = time_ms(now)
 -- step: settling
 if prunes == '1' then

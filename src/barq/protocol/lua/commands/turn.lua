@@ -7,7 +7,7 @@
 -- returns: {what settle returns, what claim returns}
 -- flags: allow-oom
 -- uses: clock lines settings events forget
--- moves: active>completed active>none active>failed active>delayed active>waiting waiting>active
+-- moves: active>completed active>none active>failed active>delayed active>blocked active>waiting waiting>active
 local t = time_ms(now)
 -- step: settling
 -- step: claiming

@@ -5,7 +5,7 @@ if moved > 0 then
     local event, type, ids, details = entry[1], entry[2], entry[3], entry[4]
     if details and event ~= 'complete' then
       -- of a failure the stream has the first line (type and message), of a result nothing; watchers get all of it
-      local brief = (event == 'failed' or event == 'failed attempt') and '^[^\n]*'
+      local brief = (event == 'failed' or event == 'failed attempt' or event == 'park') and '^[^\n]*'
       for i, id in ipairs(ids) do
         fields[#fields + 1] = event
         fields[#fields + 1] = type .. '\t' .. id .. '\t' .. (brief and string.match(details[i], brief) or details[i])

@@ -11,10 +11,12 @@ if group_count ~= '0' then
 
   for _, type, token, kind, retry_ms, size in each_group() do
     local head, score, kept_as = time .. ' ' .. token .. '\n', time, nil
-    if kind == 'release' or retry_ms ~= '' then
+    if kind == 'release' or retry_ms ~= '' then -- its counts are kept; a park comes with a retry_ms that is none
       local attempt, failures, rescues = between_attempts(token)
       if kind == 'release' then
         head, score, kept_as = nil, nil, attempt .. ' ' .. failures .. ' ' .. rescues
+      elseif kind == 'park' then
+        kept_as = attempt .. ' ' .. failures .. ' ' .. rescues
       else
         kind, score, kept_as = 'retry', whole(t + retry_ms), attempt .. ' ' .. whole(failures + 1) .. ' ' .. rescues
       end
@@ -92,6 +94,8 @@ if group_count ~= '0' then
     elseif kind == 'retry' then
       move(type, ACTIVE, DELAYED, settled, lot.scored, lot.bodies)
       wake(type)
+    elseif kind == 'park' then
+      move(type, ACTIVE, BLOCKED, settled, lot.scored, lot.bodies)
     else
       local scored, known = scored_by_priority(settled)
       if #known > 0 then move(type, ACTIVE, WAITING, known, scored) end
