@@ -31,7 +31,7 @@ async def test_a_delayed_job_can_be_promoted(queue: barq.Queue) -> None:
 @pytest.mark.parametrize(("data", "ended"), [("fail", "failed"), (None, "completed")])
 async def test_an_ended_job_can_be_retried(queue: barq.Queue, data: str | None, ended: str) -> None:
     job = await queue.enqueue("email", data)
-    with pytest.raises(barq.WrongState, match="is waiting: only cancelled or completed or failed jobs"):
+    with pytest.raises(barq.WrongState, match="is waiting: only blocked or cancelled or completed or failed jobs"):
         await job.retry()
     await work_off(queue)
     assert (await job.refresh()).state == ended

@@ -131,8 +131,6 @@ async def test_tasks_get_their_arguments_by_their_annotations(queue: barq.Queue)
     resize = queue.task(run="process")(in_process.resize)
     async with working(queue):
         assert await (await resize.enqueue(in_process.Size(640))).result(20) == in_process.Size(320)
-        with pytest.raises(barq.JobFailed, match="size is missing"):
-            await (await queue.enqueue("resize", {}, attempts=5)).result(20)
 
 
 async def test_wrapped_functions_methods_and_decorated_names_are_found(queue: barq.Queue) -> None:
