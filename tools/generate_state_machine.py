@@ -33,6 +33,7 @@ EVENT_MEANINGS: Final = {
     "remove": "It is forgotten with all that belongs to it, by request or by retention.",
     "progress": "The handler says how far it is.",
     "log": "The handler writes a line.",
+    "edit": "Somebody gave it other data or another priority.",
 }
 
 HEAD: Final = """# States of a job

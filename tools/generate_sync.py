@@ -21,25 +21,32 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
+from msgspec import UNSET
+
 from barq import queue as _queue, job as _job, task as _task
+from barq.audit import Acts
 from barq.backoff import Backoff, BackoffFunction
 from barq.clock import Clock
 from barq.codec import Codec
 from barq.durability import LOCAL, Durability
 from barq.enqueue import EnqueueOptions
 from barq.events import Event, Progress
+from barq.explain import Explanation
+from barq.failures import Attempt, Failures
 from barq.handlers import Handlers
 from barq.job import Callback
-from barq.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, Retention
+from barq.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, Priority, Retention
 from barq.outcome import ErrorInfo
 from barq.protocol import calls
-from barq.queue import WorkerInfo
 from barq.record import Run
 from barq.states import State
+from barq.stats import History, TypeStats
+from barq.sums import Sums
 from barq.steps import Step
 from barq.sync import portal
 from barq.task import TaskOptions
 from barq.test_mode import TestMode
+from barq.workers import WorkerInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")

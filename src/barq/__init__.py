@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ServerUnreachable,
         ServerUnsuitable,
         UnfitData,
+        WorkerNotFound,
         WrongState,
     )
     from barq.events import Event, Progress
@@ -36,10 +37,11 @@ if TYPE_CHECKING:
     from barq.listing import Page
     from barq.options import Retention
     from barq.outcome import ErrorInfo
-    from barq.queue import Queue, WorkerInfo
+    from barq.queue import Queue
     from barq.states import State
     from barq.task import Task, TaskOptions
     from barq.worker import Worker
+    from barq.workers import WorkerInfo
 
 __version__ = "0.1.0"
 
@@ -73,6 +75,7 @@ _HOME = {
     "ServerUnreachable": "errors",
     "ServerUnsuitable": "errors",
     "UnfitData": "errors",
+    "WorkerNotFound": "errors",
     "WrongState": "errors",
     "Event": "events",
     "Progress": "events",
@@ -81,7 +84,7 @@ _HOME = {
     "Retention": "options",
     "ErrorInfo": "outcome",
     "Queue": "queue",
-    "WorkerInfo": "queue",
+    "WorkerInfo": "workers",
     "State": "states",
     "Task": "task",
     "TaskOptions": "task",
@@ -127,6 +130,7 @@ __all__ = [
     "UnfitData",
     "Worker",
     "WorkerInfo",
+    "WorkerNotFound",
     "WrongState",
     "exponential",
     "fixed",

@@ -18,6 +18,7 @@ from barq.options import (
     due,
     encode_options,
     job_options,
+    placed,
     priority_number,
     seconds_or_none,
     text,
@@ -95,7 +96,8 @@ class Terms:
         self.durability = durability_of(options["durability"]) if "durability" in options else None
         wait = options.get("wait_for_room", _AS_THE_QUEUE)
         self.wait_for_room = wait if wait is _AS_THE_QUEUE else seconds_or_none("wait_for_room", wait)
-        self.job_options = job_options(**{name: value for name, value in options.items() if name not in _PLACING})
+        asked = {name: value for name, value in options.items() if name not in _PLACING}
+        self.job_options = placed(job_options(**asked), self.due)
         self._type = self.type.encode()
         self._priority = b"%d" % self.priority
         self._head = record_head(priority=self.priority, type=self.type, options=encode_options(self.job_options))

@@ -42,6 +42,10 @@ class JobNotFound(BarqError, LookupError):
     """There is no job with that id (any more)."""
 
 
+class WorkerNotFound(BarqError, LookupError):
+    """There is no living worker with that id."""
+
+
 class WrongState(BarqError, ValueError):
     """The job is not in a state that allows this; the message names both."""
 

@@ -19,6 +19,7 @@ from barq.errors import (
     shown,
 )
 from barq.events import CLOSED, Event, Progress, decode_progress, ending_of
+from barq.failures import error_of
 from barq.options import JobOptions, seconds_or_none
 from barq.outcome import ErrorInfo, decode_error
 from barq.record import NEVER_RUN, Record, Run, Status, decode_run
@@ -180,9 +181,7 @@ class Job(Generic[R]):
             return None
         if status.state in FINISHED:
             return decode_error(status.ending.body) if status.state is State.FAILED else None
-        # of a job that was retried the last ending may be a result: only errors have a second line
-        is_error = status.ending.body.startswith(b'{"type":') and b"\n" in status.ending.body
-        return decode_error(status.ending.body) if is_error else None
+        return error_of(status.ending)  # of a job that was retried the last ending may be a result
 
     @property
     def returned(self) -> Any:

@@ -105,11 +105,11 @@ def _encoded(place: Place) -> str:
     return msgspec.json.encode(place).decode()
 
 
-def all_types(space: Space) -> Exchange[dict[str, TypeCounts]]:
+def all_types(space: Space, *, now_ms: int = 0) -> Exchange[dict[str, TypeCounts]]:
     """The counts of every type, a slice at a time."""
     cursor, found = b"0", {}
     while True:
-        cursor, rows = yield calls.counts(space, cursor=cursor)
+        cursor, rows = yield calls.counts(space, cursor=cursor, now_ms=now_ms)
         found.update({row.type: row for row in rows if row.type})
         if cursor == b"0":
             return dict(sorted(found.items()))

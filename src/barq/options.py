@@ -30,6 +30,9 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True, rename={"remov
     timeout_ms: int | None = None
     title: str | None = None
     remove_on_complete: bool = False
+    delay_ms: int = 0
+    due_ms: int = 0
+    """It was to wait so long, or until then: what tells how long it waited after that."""
 
 
 PLAIN: Final = JobOptions()
@@ -139,6 +142,14 @@ def due(delay: Delay | None) -> bytes:
         return b"%d" % max(0, round(delay.timestamp() * 1000))
     ms = seconds_to_ms("delay", delay)
     return b"+%d" % ms if ms else b""
+
+
+def placed(options: JobOptions, due: bytes) -> JobOptions:
+    """Options of a job that is due as the enqueue script takes it."""
+    if not due:
+        return options
+    when = {"delay_ms": int(due[1:])} if due.startswith(b"+") else {"due_ms": int(due)}
+    return msgspec.structs.replace(options, **when)
 
 
 def seconds_or_none(name: str, value: Any) -> float | None:

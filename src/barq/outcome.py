@@ -1,7 +1,10 @@
 """Outcome: how an attempt ended, as a value. Worked out by run.py, sent by settle.py."""
 
+import os
+import sysconfig
 import traceback
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -15,6 +18,8 @@ class ErrorInfo(msgspec.Struct, frozen=True):
     type: str
     message: str
     traceback: str = ""
+    place: str = ""
+    """FILE:LINE of the innermost frame that is the application's own; '' where there is none."""
 
     def __str__(self) -> str:
         return self.message or self.type
@@ -51,21 +56,40 @@ class Park:
 Outcome = Success | Failure | Release | Park
 
 
-class _Brief(msgspec.Struct):
+class _Brief(msgspec.Struct, omit_defaults=True):
     type: str
     message: str
+    place: str = ""
 
 
 def encode_error(error: BaseException) -> bytes:
     """One line of JSON with type and message, then the traceback; both are cut to what is worth keeping."""
-    brief = msgspec.json.encode(_Brief(_clean(type(error).__name__), _cut(_message(error), LONGEST_MESSAGE)))
+    message = _cut(_message(error), LONGEST_MESSAGE)
+    brief = msgspec.json.encode(_Brief(_clean(type(error).__name__), message, place_of(error)))
     return brief + b"\n" + _cut(_traceback(error), LONGEST_TRACEBACK).encode()
 
 
 def decode_error(body: bytes) -> ErrorInfo:
     brief, _, trace = body.partition(b"\n")
     told = msgspec.json.decode(brief, type=_Brief)
-    return ErrorInfo(told.type, told.message, trace.decode("utf-8", "replace"))
+    return ErrorInfo(told.type, told.message, trace.decode("utf-8", "replace"), told.place)
+
+
+_HERE: Final = (os.path.join(os.path.dirname(__file__), ""), "<")
+_NOT_OWN: Final = (
+    *_HERE,
+    *{os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib", "purelib", "platlib")},
+)
+
+
+def place_of(error: BaseException) -> str:
+    """The innermost frame that is neither of the standard library, of an installed package, nor of barq; where all are,
+    as those of an application that is installed itself, the outermost one that is not of barq."""
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    own = [place for place in places if not place[0].startswith(_NOT_OWN)]
+    others = [place for place in places if not place[0].startswith(_HERE)]
+    chosen = own[-1:] or others[:1]
+    return "".join(_clean(f"{os.path.basename(file)}:{line}") for file, line in chosen)
 
 
 def _message(error: BaseException) -> str:

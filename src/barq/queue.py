@@ -8,43 +8,49 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 import msgspec
+from msgspec import UNSET
 
-from barq import listing
+from barq import listing, stats, steer
+from barq.audit import Acts
 from barq.backoff import Backoff, BackoffFunction
 from barq.clock import Clock
 from barq.codec import Codec, JsonCodec
 from barq.durability import LOCAL, Durability, durability_of
 from barq.enqueue import Draft, EnqueueOptions, Terms
-from barq.errors import InvalidPayload, InvalidType, InvalidValue, JobNotFound, UnfitData, WrongState
+from barq.errors import InvalidPayload, InvalidType, InvalidValue, JobNotFound, UnfitData
 from barq.events import Event, follow, newest_position
+from barq.explain import Explanation
+from barq.failures import Attempt, Failures
 from barq.handlers import Handler, Handlers
 from barq.job import Job
 from barq.listing import Page
 from barq.options import (
     KEEP_COMPLETED,
     KEEP_FAILED,
-    LONGEST_TEXT,
+    Priority,
     Retention,
     job_id,
     limits,
     queue_name,
     seconds_or_none,
     seconds_to_ms,
-    text,
     type_name,
     whole_number,
 )
-from barq.protocol import calls
+from barq.protocol import calls, looks
 from barq.protocol.calls import MOST_PER_CALL, Call, Space
 from barq.room import when_there_is_room
 from barq.session import Session
-from barq.states import State, sources
+from barq.states import State
+from barq.stats import History, TypeStats
 from barq.store.client import target_of_client
 from barq.store.connect import parse_info
 from barq.store.store import Store
 from barq.store.target import Target, target_of_url
+from barq.sums import Sums
 from barq.task import Task, TaskOptions, make_task
 from barq.test_mode import TestMode
+from barq.workers import WorkerInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -53,20 +59,6 @@ T = TypeVar("T")
 _MOST_TERMS_KEPT: Final = 10_000
 
 DEFAULT_URL: Final = "redis://127.0.0.1:6379"
-
-
-class WorkerInfo(msgspec.Struct, frozen=True):
-    """What a living worker says of itself."""
-
-    id: str
-    host: str = ""
-    pid: int = 0
-    version: str = ""
-    concurrency: int = 0
-    running: int = 0
-    types: list[str] = []
-    started_ms: int = 0
-    stopping: bool = False
 
 
 class Queue:
@@ -297,7 +289,8 @@ class Queue:
     async def counts(self, type: str | None = None) -> dict[str, int]:
         """How many jobs are in each state: of a type, or of the whole queue."""
         if type is not None:
-            _, rows = await self._here().store.send(calls.counts(self.space, [type_name(type)]))
+            call = calls.counts(self.space, [type_name(type)], now_ms=self.clock.server_ms())
+            _, rows = await self._here().store.send(call)
         else:
             rows = list((await self.types()).values())
         total = dict.fromkeys(map(str, State), 0)
@@ -308,18 +301,48 @@ class Queue:
 
     async def types(self) -> dict[str, calls.TypeCounts]:
         """All types that ever had a job or a setting: their counts, and by whom they are paused."""
-        found: dict[str, calls.TypeCounts] = await self._exchange(listing.all_types(self.space))
+        found: dict[str, calls.TypeCounts] = await self._exchange(
+            listing.all_types(self.space, now_ms=self.clock.server_ms())
+        )
         return found
 
+    async def stats(self) -> dict[str, TypeStats]:
+        """All types with their counts, and with rates, ages and times as workers counted them."""
+        found: dict[str, TypeStats] = await self._exchange(stats.all_stats(self.space, now_ms=self.clock.server_ms()))
+        return found
+
+    async def history(self, span: str = "1h", type: str | None = None) -> History:
+        """How much ended and how long it took, step by step over the last 15m, 1h, 24h or 7d, of a type or of all."""
+        steps = stats.history(self.space, span, _type_or_all(type), now_ms=self.clock.server_ms())
+        found: History = await self._exchange(steps)
+        return found
+
+    async def totals(self) -> dict[str, Sums]:
+        """What workers have counted since the queue is there, by type; '' is all together."""
+        return await self._here().store.send(looks.ever(self.space))
+
     async def paused(self) -> dict[str, Any] | None:
-        """By whom, why and since when the queue as a whole is paused; None when it is not."""
-        _, rows = await self._here().store.send(calls.counts(self.space, [""]))
+        """By whom, why, since when and until when the queue as a whole is paused; None when it is not."""
+        call = calls.counts(self.space, [""], now_ms=self.clock.server_ms())
+        _, rows = await self._here().store.send(call)
         return rows[0].paused
 
     async def logs(self, id: int) -> list[tuple[datetime, str]]:
         """The kept log lines of a job with their times; empty for a job that is not there."""
         lines = await self._here().store.send(calls.logs(self.space, job_id(id)))
         return [(datetime.fromtimestamp(ms / 1000, UTC), line) for ms, line in lines]
+
+    async def explain(self, id: int) -> Explanation:
+        """Why the job does not run: when it is due, how many are before it, pauses, limits, workers. Raises JobNotFound."""
+        return await steer.explain(self, id)
+
+    async def attempts(self, id: int) -> list[Attempt]:
+        """The attempts of a job with their errors, as far as they are kept: the last six at most. Raises JobNotFound."""
+        return await steer.attempts_of(self, id)
+
+    async def failures(self, type: str | None = None) -> Failures:
+        """The failed jobs, of a type or of all, in groups by type, error and place in the code; the newest 10,000."""
+        return await steer.failures_of(self, type)
 
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""
@@ -358,37 +381,78 @@ class Queue:
 
     # ---- act
 
-    async def cancel(self, *ids: int) -> None:
+    async def cancel(self, *ids: int, by: str = "") -> None:
         """The jobs never run (again); where one runs now, its handler is cancelled within about a second.
 
         Like retry, promote and remove it acts on every job that allows it, then raises JobNotFound or WrongState for
-        the first one that does not.
+        the first one that does not. `by`: who it is that acts, for the log of acts (`audit`); without it nothing is
+        written there.
         """
-        await self._act("cancel", ids)
+        await self._act("cancel", ids, by)
 
-    async def retry(self, *ids: int) -> None:
+    async def retry(self, *ids: int, by: str = "") -> None:
         """Run jobs that have ended or are parked again, with all their attempts."""
-        await self._act("retry", ids)
+        await self._act("retry", ids, by)
 
-    async def promote(self, *ids: int) -> None:
+    async def promote(self, *ids: int, by: str = "") -> None:
         """Delayed jobs wait from now on."""
-        await self._act("promote", ids)
+        await self._act("promote", ids, by)
 
-    async def remove(self, *ids: int) -> None:
+    async def remove(self, *ids: int, by: str = "") -> None:
         """Forget jobs with all that belongs to them. A running one has to be cancelled first."""
-        await self._act("remove", ids)
+        await self._act("remove", ids, by)
 
-    async def pause(self, type: str | None = None, *, by: str = "", reason: str = "") -> bool:
-        """Hand out no job of a type (None: of any) until it is resumed; running ones go on. False: it was paused."""
-        for name, value in (("by", by), ("reason", reason)):
-            if value != "":
-                text(name, value, longest=LONGEST_TEXT)
-        call = calls.pause(self.space, _type_or_all(type), now_ms=self.clock.server_ms(), by=by, reason=reason)
-        return await self._here().acts.send(call)
+    async def edit(
+        self, id: int, data: Any = UNSET, *, priority: Priority | None = None, retry: bool = False, by: str = ""
+    ) -> None:
+        """Give a job that does not run other data, or another priority; with `retry` a finished one runs again with it.
 
-    async def resume(self, type: str | None = None) -> bool:
+        Raises InvalidPayload or InvalidValue before anything is sent, JobNotFound or WrongState.
+        """
+        await steer.edit(self, id, data, priority=priority, retry=retry, by=by)
+
+    async def set_priority(self, id: int, priority: Priority, *, by: str = "") -> None:
+        """Have a job run before or behind others of its type from now on. Raises JobNotFound, or WrongState when it runs."""
+        await self.edit(id, priority=priority, by=by)
+
+    async def clone(self, id: int, data: Any = UNSET, *, by: str = "") -> Job[Any]:
+        """Store another job of which the same is asked, with other data if there are; it waits from now on."""
+        return await steer.clone(self, id, data, by=by)
+
+    async def drain_worker(self, id: str, *, by: str = "") -> bool:
+        """Have a worker claim nothing more, and stay; it hears it within about two seconds. False: it was told before.
+
+        Raises WorkerNotFound.
+        """
+        return await steer.order(self, id, "drain", by=by)
+
+    async def stop_worker(self, id: str, *, by: str = "") -> bool:
+        """Have a worker end as by SIGTERM: what runs gets its grace time. False: it was told before."""
+        return await steer.order(self, id, "stop", by=by)
+
+    async def resume_worker(self, id: str, *, by: str = "") -> bool:
+        """Have a worker that was drained claim again. False: it was not drained."""
+        return await steer.order(self, id, "work", by=by)
+
+    async def audit(self, limit: int = 50, before: int | None = None) -> Acts:
+        """What people did through the API, the dashboard and the command line, the newest first; the last 10,000 acts."""
+        return await steer.audit(self, limit, before)
+
+    async def pause(
+        self,
+        type: str | None = None,
+        *,
+        by: str = "",
+        reason: str = "",
+        seconds: float | timedelta | None = None,
+    ) -> bool:
+        """Hand out no job of a type (None: of any) for so many `seconds`, or (None) until it is resumed; running ones go
+        on. False: it was paused."""
+        return await steer.pause(self, _type_or_all(type), by=by, reason=reason, seconds=seconds)
+
+    async def resume(self, type: str | None = None, *, by: str = "") -> bool:
         """End a pause. False: it was not paused."""
-        call = calls.resume(self.space, _type_or_all(type), now_ms=self.clock.server_ms())
+        call = calls.resume(self.space, _type_or_all(type), now_ms=self.clock.server_ms(), by=steer.actor(by))
         return await self._here().acts.send(call)
 
     async def prune(self) -> int:
@@ -400,17 +464,18 @@ class Queue:
                 forgotten += more
         return forgotten
 
-    async def _act(self, verb: str, ids: Sequence[int]) -> None:
+    async def _act(self, verb: str, ids: Sequence[int], by: str) -> None:
         if not ids:
             raise InvalidValue(f"{verb} needs the id of a job")
         checked = list(dict.fromkeys(job_id(id) for id in ids))
         refused: list[tuple[int, str]] = []
         for at in range(0, len(checked), MOST_PER_CALL):
             part = checked[at : at + MOST_PER_CALL]
-            words = await self._here().acts.send(calls.act(self.space, verb, part, now_ms=self.clock.server_ms()))
+            call = calls.act(self.space, verb, part, now_ms=self.clock.server_ms(), by=steer.actor(by))
+            words = await self._here().acts.send(call)
             refused += [(id, word) for id, word in zip(part, words, strict=True) if word]
         if refused:
-            raise _refusal(verb, refused)
+            raise steer.refusal(verb, refused)
 
     # ---- handlers
 
@@ -507,15 +572,3 @@ def _state(state: Any) -> State:
 
 def _type_or_all(type: str | None) -> str:
     return "" if type is None else type_name(type)
-
-
-def _refusal(verb: str, refused: list[tuple[int, str]]) -> JobNotFound | WrongState:
-    id, word = refused[0]
-    others = f" (and {len(refused) - 1} others)" if len(refused) > 1 else ""
-    if word == "missing":
-        return JobNotFound(f"job {id}{others} is not there (any more)")
-    allowed = " or ".join(sorted({"promote": sources("promotion")}.get(verb, sources(verb))))
-    return WrongState(f"job {id}{others} is {word}: only {allowed} jobs can be {_PAST[verb]}")
-
-
-_PAST: Final = {"cancel": "cancelled", "retry": "retried", "promote": "promoted", "remove": "removed"}

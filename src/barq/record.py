@@ -43,6 +43,14 @@ class Record:
         return int(self._words[0])
 
     @property
+    def ready_ms(self) -> int:
+        """Since when it could have run for the first time."""
+        if not self.has_options:
+            return self.created_ms
+        options = self.options
+        return max(self.created_ms + options.delay_ms, options.due_ms)
+
+    @property
     def priority(self) -> int:
         return int(self._words[1])
 

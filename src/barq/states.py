@@ -52,8 +52,8 @@ EVENTS: Final[dict[Move, str]] = {
 }
 """(from, to) -> event. None stands for "not there": before the enqueue, after the removal."""
 
-SIGNALS: Final = ("progress", "log")
-"""Events that move nothing: what a running attempt says."""
+SIGNALS: Final = ("progress", "log", "edit")
+"""Events that move nothing: what a running attempt says, and that somebody changed a job's data or priority."""
 
 EVENT_NAMES: Final = (*dict.fromkeys(EVENTS.values()), *SIGNALS)
 

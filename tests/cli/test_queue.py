@@ -68,7 +68,7 @@ def test_workers_lists_who_is_alive(cli: Cli, app: Path) -> None:
         (told,) = cli("workers", "--json").json["workers"]
         assert (told["concurrency"], told["types"], told["pid"]) == (7, ["add", "boom"], worker.process.pid)
         head, row = cli("workers").out.splitlines()
-        assert head.split() == ["WORKER", "PROCESS", "BUSY", "STARTED", "STATE", "VERSION", "TYPES"]
+        assert head.split() == ["WORKER", "PROCESS", "BUSY", "MEMORY", "STARTED", "STATE", "VERSION", "TYPES"]
         assert "0/7" in row
         assert told["id"] in cli("info").out
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import barq
-from barq.protocol import calls
+from barq.audit import Act, acts_of
+from barq.protocol import calls, looks
 from barq.protocol.calls import Call, Claim, Happened, Holding, NewJob, Settlement, Space, Word, new_job
 from barq.record import Described, member, number, record_head
 from barq.states import State
@@ -204,15 +205,31 @@ class Engine:
     async def report(self, *words: Word) -> list[int]:
         return numbers(await self.send(self.report_call(*words)))
 
-    async def act(self, verb: str, *ids: int) -> list[str]:
-        words: list[str] = await self.send(calls.act(self.space, verb, ids, now_ms=self.now))
+    async def act(self, verb: str, *ids: int, by: str = "") -> list[str]:
+        words: list[str] = await self.send(calls.act(self.space, verb, ids, now_ms=self.now, by=by))
         return words
 
-    async def pause(self, type: str = "", by: str = "ada", reason: str = "deploy") -> bool:
-        return bool(await self.send(calls.pause(self.space, type, now_ms=self.now, by=by, reason=reason)))
+    async def edit(
+        self, id: int, *, priority: int | None = None, data: bytes | None = None, retry: bool = False, by: str = ""
+    ) -> str:
+        call = looks.edit(self.space, id, now_ms=self.now, by=by, priority=priority, data=data, retry=retry)
+        return str(await self.send(call))
 
-    async def resume(self, type: str = "") -> bool:
-        return bool(await self.send(calls.resume(self.space, type, now_ms=self.now)))
+    async def order(self, worker: str, what: looks.Order, by: str = "ada") -> bool | None:
+        told: bool | None = await self.send(looks.order(self.space, worker, what, now_ms=self.now, by=by))
+        return told
+
+    async def audit(self) -> list[Act]:
+        """What people did, the newest first."""
+        entries = await self.send(looks.audit(self.space, before=None, most=1000))
+        return acts_of(entries, barq.JsonCodec(), limit=1000).acts
+
+    async def pause(self, type: str = "", by: str = "ada", reason: str = "deploy", lasts_ms: int | None = None) -> bool:
+        call = calls.pause(self.space, type, now_ms=self.now, by=by, reason=reason, lasts_ms=lasts_ms)
+        return bool(await self.send(call))
+
+    async def resume(self, type: str = "", by: str = "") -> bool:
+        return bool(await self.send(calls.resume(self.space, type, now_ms=self.now, by=by)))
 
     async def prune(self, type: str = "email") -> int:
         return int(await self.send(calls.prune(self.space, type, now_ms=self.now)))
@@ -223,8 +240,9 @@ class Engine:
         )
         return jobs
 
-    async def beat(self, worker: str = "w1", info: bytes = b"{}", *, lives_ms: int = 10_000) -> None:
-        await self.send(calls.beat(self.space, worker, info, now_ms=self.now, lives_ms=lives_ms))
+    async def beat(self, worker: str = "w1", info: bytes = b"{}", *, lives_ms: int = 10_000) -> str:
+        """What the worker is told to do."""
+        return str(await self.send(calls.beat(self.space, worker, info, now_ms=self.now, lives_ms=lives_ms)))
 
     async def workers(self) -> dict[str, bytes]:
         alive: dict[str, bytes] = await self.send(calls.workers(self.space, now_ms=self.now))
@@ -244,7 +262,7 @@ class Engine:
 
     async def counts(self, type: str = "email") -> dict[str, int]:
         """The states in which the type has jobs."""
-        _, (row,) = await self.send(calls.counts(self.space, [type]))
+        _, (row,) = await self.send(calls.counts(self.space, [type], now_ms=self.now))
         return {state: count for state, count in row.counts.items() if count}
 
     # ---- what the queue keeps

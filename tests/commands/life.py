@@ -3,10 +3,11 @@
 from typing import Any
 
 from barq.options import Retention
-from barq.protocol import calls
+from barq.protocol import calls, looks
 from barq.protocol.calls import Space
 from barq.record import Described, member
 from barq.states import State
+from barq.sums import Sums
 from tests.commands.engine import LEASE_MS, Engine, ending, new, word
 
 
@@ -53,6 +54,16 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
     told.append(await engine.complete(*rescued))
     await say(calls.prune(space, email, now_ms=engine.now))
     await say(calls.counts(space, types))
+    await say(looks.edit(space, 7, now_ms=now, by="ada", priority=3, data=b"[]", retry=True))
+    await say(looks.order(space, "w1", "drain", now_ms=now, by="ada"))
+    await say(looks.write_down(space, "ada", "clone", 1, 2, now_ms=now))
+    sums = Sums([3, 1, 0], {4: 2, 99: 7, 105: 4, 199: 20})
+    await say(looks.tally(space, "w1", {email: sums, push: sums}, now_ms=now, name="n"))
+    await say(looks.stats(space, types, now_ms=now))
+    await say(looks.history(space, email, span="minute", seconds=60, count=3, now_ms=now))
+    await say(looks.ever(space))
+    await say(looks.audit(space, before=None, most=10))
+    await say(looks.failures(space, email, skip=0, most=10))
     for state in State:
         await say(calls.page(space, email, state, newest_first=True, after=None, most=3))
     told.append([job.status for job in await engine.fetch(*range(1, 10))])

@@ -6,12 +6,13 @@ import pytest
 
 import barq
 from barq.options import limits
-from barq.protocol import calls
+from barq.protocol import calls, looks
 from barq.protocol.calls import MEMORY_FULL, TYPE_FULL, Space
 from barq.protocol.scripts import command_names, script
 from barq.record import member
 from barq.store.store import Store
 from barq.store.target import target_of_url
+from barq.sums import Sums
 from tests.commands.engine import Engine, ending, new, word
 from tests.support import Server
 
@@ -113,7 +114,7 @@ async def test_who_has_no_limits_pays_nothing(own_server: Server, clock: barq.Ma
         await store.close()
 
 
-ADDS_WORK = {"enqueue", "retry"}
+ADDS_WORK = {"enqueue", "retry", "edit"}
 """Scripts that a full server refuses; all others end work, or read."""
 
 
@@ -162,6 +163,14 @@ async def test_with_no_memory_left_only_scripts_that_add_work_are_refused(
             "counts": calls.counts(space, ["email"]),
             "page": calls.page(space, "email", barq.State.COMPLETED, newest_first=True, after=None, most=5),
             "workers": calls.workers(space, now_ms=now),
+            "edit": looks.edit(space, 5, now_ms=now, by="", priority=None, data=b"1", retry=False),
+            "order": looks.order(space, "w1", "drain", now_ms=now, by=""),
+            "audit": looks.write_down(space, "ada", "clone", 1, 2, now_ms=now),
+            "tally": looks.tally(space, "w1", {"email": Sums([1, 0, 0])}, now_ms=now, name="n"),
+            "stats": looks.stats(space, ["email"], now_ms=now),
+            "history": looks.history(space, "", span="minute", seconds=60, count=2, now_ms=now),
+            "explain": looks.explain(space, 5, now_ms=now),
+            "failures": looks.failures(space, "email", skip=0, most=9),
         }
         assert sent.keys() == set(command_names()), "every script has its call in this test"
         assert {name for name in sent if script(name).flags == "deny-oom"} == ADDS_WORK

@@ -5,7 +5,7 @@ from tests.commands.engine import Engine, new
 
 
 async def paused_by(engine: Engine, type: str = "email") -> object:
-    _, (row,) = await engine.send(calls.counts(engine.space, [type]))
+    _, (row,) = await engine.send(calls.counts(engine.space, [type], now_ms=engine.now))
     return row.paused
 
 
@@ -87,3 +87,50 @@ async def test_enqueue_goes_on_during_a_pause(engine: Engine) -> None:
     await engine.pause()
     await engine.enqueue("email", new(due=b"+1"))
     assert await engine.counts() == {"waiting": 1, "delayed": 1}
+
+
+async def test_a_pause_with_an_end_is_over_by_itself(engine: Engine) -> None:
+    await engine.enqueue("email")
+    assert await engine.pause("email", lasts_ms=5000)
+    assert await paused_by(engine) == {"by": "ada", "reason": "deploy", "at": engine.now, "until": engine.now + 5000}
+    engine.clock.advance(4.999)
+    assert await engine.ids_claimed() == []
+    engine.clock.advance(0.001)
+    assert await paused_by(engine) is None
+    assert await engine.ids_claimed() == [1]
+
+
+async def test_the_pause_of_a_queue_is_over_by_itself_too(engine: Engine) -> None:
+    await engine.enqueue("email")
+    await engine.pause(lasts_ms=1000)
+    assert await engine.ids_claimed() == []
+    engine.clock.advance(1)
+    assert await engine.ids_claimed() == [1]
+
+
+async def test_who_waits_is_told_when_the_pause_ends(engine: Engine) -> None:
+    await engine.enqueue("email", "push")
+    await engine.pause("email", lasts_ms=700)
+    await engine.pause("push")
+    assert await engine.due_in_ms("push") is None
+    assert await engine.due_in_ms("email") == 700
+    await engine.pause(lasts_ms=900)
+    assert await engine.due_in_ms("email") == 900
+    engine.clock.advance(0.9)
+    assert await engine.ids_claimed() == [1]
+
+
+async def test_a_pause_that_is_over_is_none_to_resume(engine: Engine) -> None:
+    await engine.pause("email", lasts_ms=1000)
+    engine.clock.advance(1)
+    assert not await engine.resume("email")
+    assert await engine.command("HGET", engine.key("types"), "email") == b""
+    assert await engine.pause("email", lasts_ms=1000)
+
+
+async def test_another_pause_takes_the_place_of_the_end(engine: Engine) -> None:
+    await engine.enqueue("email")
+    await engine.pause("email", lasts_ms=1000)
+    assert not await engine.pause("email")
+    engine.clock.advance(5)
+    assert await engine.ids_claimed() == []

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from barq.options import Retention
-from barq.protocol import calls
+from barq.protocol import calls, looks
 from barq.protocol.calls import Call, Space
+from barq.sums import Sums
 from tests.commands.engine import LEASE_MS, Engine, Held, ending, new, word
 from tests.commands.life import shown
 
@@ -112,6 +113,50 @@ async def resume(engine: Engine, now_ms: int) -> Call[Any]:
 async def pause(engine: Engine, now_ms: int) -> Call[Any]:
     await three_running(engine)
     return calls.pause(engine.space, "email", now_ms=now_ms, by="ada", reason="")
+
+
+@prepared
+async def pause_for_a_time(engine: Engine, now_ms: int) -> Call[Any]:
+    await three_running(engine)
+    return calls.pause(engine.space, "email", now_ms=now_ms, by="ada", reason="", lasts_ms=5000)
+
+
+@prepared
+async def edit(engine: Engine, now_ms: int) -> Call[Any]:
+    await three_running(engine)
+    return looks.edit(engine.space, 4, now_ms=now_ms, by="ada", priority=-3, data=b"[]", retry=False)
+
+
+@prepared
+async def edit_and_retry(engine: Engine, now_ms: int) -> Call[Any]:
+    first, _, _ = await three_running(engine)
+    await engine.fail(first)
+    return looks.edit(engine.space, 1, now_ms=now_ms, by="ada", priority=None, data=b"[]", retry=True)
+
+
+@prepared
+async def retry_written_down(engine: Engine, now_ms: int) -> Call[Any]:
+    first, second, _ = await three_running(engine)
+    await engine.fail(first)
+    await engine.complete(second)
+    return calls.act(engine.space, "retry", [1, 2, 3, 7], now_ms=now_ms, by="ada")
+
+
+@prepared
+async def tally(engine: Engine, now_ms: int) -> Call[Any]:
+    sums = {"email": Sums([2, 1, 0], {4: 1, 99: 3}), "push": Sums([0, 0, 1], {104: 1, 199: 4})}
+    return looks.tally(engine.space, "w1", sums, now_ms=now_ms, name="n")
+
+
+@prepared
+async def order(engine: Engine, now_ms: int) -> Call[Any]:
+    await engine.send(calls.beat(engine.space, "w1", b"{}", now_ms=now_ms, lives_ms=10**6))
+    return looks.order(engine.space, "w1", "drain", now_ms=now_ms, by="ada")
+
+
+@prepared
+async def audit(engine: Engine, now_ms: int) -> Call[Any]:
+    return looks.write_down(engine.space, "ada", "clone", 1, 2, now_ms=now_ms)
 
 
 @prepared

@@ -12,6 +12,7 @@ import uvicorn
 
 import barq
 import barq.http
+from barq.http.endpoints import ENDPOINTS
 from tests.support import ROOT, Server, free_port, wait_until
 
 
@@ -29,11 +30,11 @@ def address(server: Server, name: str) -> Iterator[str]:
     thread.join(10)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json"]
     done = subprocess.run(
-        [*command, "--max-examples=15", "--generation-deterministic", "--no-color"],
+        [*command, "--max-examples=10", "--generation-deterministic", "--no-color"],
         env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.http.fuzz_hooks", "PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
         capture_output=True,
@@ -41,4 +42,4 @@ def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
-    assert "20 selected / 20 total" in done.stdout
+    assert f"{len(ENDPOINTS)} selected / {len(ENDPOINTS)} total" in done.stdout

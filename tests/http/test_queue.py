@@ -26,14 +26,12 @@ NONE = dict.fromkeys(["waiting", "delayed", "active", "completed", "failed", "ca
 async def test_types_come_with_their_counts(api: httpx.AsyncClient, queue: barq.Queue) -> None:
     await queue.enqueue_many("email", range(3))
     await queue.enqueue("push", delay=60)
-    assert (await api.get("/types")).json() == {
-        "types": [
-            {"type": "email", "counts": {**NONE, "waiting": 3}, "paused": None},
-            {"type": "push", "counts": {**NONE, "delayed": 1}, "paused": None},
-        ],
-        "counts": {**NONE, "waiting": 3, "delayed": 1},
-        "paused": None,
-    }
+    told = (await api.get("/types")).json()
+    assert [(row["type"], row["counts"], row["paused"]) for row in told["types"]] == [
+        ("email", {**NONE, "waiting": 3}, None),
+        ("push", {**NONE, "delayed": 1}, None),
+    ]
+    assert (told["counts"], told["paused"]) == ({**NONE, "waiting": 3, "delayed": 1}, None)
 
 
 @pytest.mark.parametrize("type", ["email", "mail/out", "a b?c#d%2F", "ünïcode", "pause", "x/pause"])
@@ -190,7 +188,7 @@ async def test_a_path_that_is_none_is_a_problem(api: httpx.AsyncClient, path: st
     ("method", "path", "allowed"),
     [
         ("PUT", "/jobs", "GET, HEAD, POST"),
-        ("POST", "/jobs/1", "DELETE, GET, HEAD"),
+        ("POST", "/jobs/1", "DELETE, GET, HEAD, PATCH"),
         ("GET", "/jobs/1/retry", "POST"),
         ("OPTIONS", "/types", "GET, HEAD"),
         ("GET", "/types/a/pause", "POST"),
@@ -224,7 +222,7 @@ async def test_an_error_of_ours_is_a_500_that_tells_nothing(
     async def broken() -> None:
         raise RuntimeError("geheim")
 
-    monkeypatch.setattr(queue, "types", broken)
+    monkeypatch.setattr(queue, "stats", broken)
     answer = await api.get("/types")
     problem(answer, 500, "internal-error")
     assert "geheim" not in answer.text

@@ -228,7 +228,13 @@ async def test_a_priority_that_is_none_is_said_as_in_kue(kue: httpx.AsyncClient,
         answer = await kue.put(f"/job/1/priority/{word}")
         assert (answer.status_code, answer.json()) == (200, {"error": "invalid priority"})
     assert (await kue.put("/job/99/priority/3")).json() == {"error": 'job "99" doesnt exist'}
-    assert (await kue.put("/job/1/priority/3")).status_code == 501
+
+
+async def test_a_priority_is_changed(kue: httpx.AsyncClient, queue: barq.Queue) -> None:
+    await queue.enqueue_many("email", [1, 2])
+    answer = await kue.put("/job/2/priority/-3")
+    assert (answer.status_code, answer.json()) == (200, {"message": "updated priority"})
+    assert [job.id for job in await queue.jobs("waiting", "email")] == [2, 1]
 
 
 async def test_a_job_is_removed(kue: httpx.AsyncClient, queue: barq.Queue) -> None:

@@ -106,4 +106,4 @@ def test_all_types_are_asked_for_until_the_cursor_ends() -> None:
     replies = [(b"7", [row("b"), row("")]), (b"0", [row("a"), row("b")])]
     found, sent = finished(all_types(SPACE), replies)
     assert list(found) == ["a", "b"]
-    assert sent == [(b"0",), (b"7",)]
+    assert sent == [(b"0", b"0"), (b"0", b"7")]

@@ -2,7 +2,10 @@
 
 import asyncio
 import functools
+import getpass
 import logging
+import os
+import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -65,6 +68,15 @@ async def _reach(queue: barq.Queue) -> None:
             f"no server at {queue.target.shown} ({reason}); `barq server` starts one, --url names another"
         ) from None
     await connection.disconnect(nowait=True)
+
+
+def me() -> str:
+    """Who acts, as it is written down: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def emit(value: object) -> None:

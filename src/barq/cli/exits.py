@@ -5,7 +5,16 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from barq.errors import BarqError, InvalidType, InvalidValue, JobFailed, JobNotFound, ResultTimeout, ServerUnreachable
+from barq.errors import (
+    BarqError,
+    InvalidType,
+    InvalidValue,
+    JobFailed,
+    JobNotFound,
+    ResultTimeout,
+    ServerUnreachable,
+    WorkerNotFound,
+)
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -22,7 +31,7 @@ AS_JSON: Final = "barq.as_json"
 
 def exit_code(error: BarqError) -> int:
     match error:
-        case JobNotFound():
+        case JobNotFound() | WorkerNotFound():
             return NOT_FOUND
         case ResultTimeout():
             return TIMED_OUT

@@ -1,17 +1,13 @@
 """`barq enqueue`, `show`, `ls`, `retry`, `cancel`, `promote`, `remove`: what is done with single jobs."""
 
-import sys
 from typing import Any
 
 import click
-import msgspec
 
 import barq
-from barq.cli import exits
-from barq.cli.common import done, emit, job_command
+from barq.cli import exits, values
+from barq.cli.common import done, emit, job_command, me
 from barq.cli.describe import job_text, job_values, jobs_table
-from barq.errors import InvalidValue
-from barq.options import PRIORITIES, priority_number
 from barq.states import FINISHED, State
 
 id_argument = click.argument("ids", metavar="ID...", type=click.IntRange(min=1), nargs=-1, required=True)
@@ -20,34 +16,16 @@ id_argument = click.argument("ids", metavar="ID...", type=click.IntRange(min=1),
 # ---- enqueue
 
 
-def _parsed(_: click.Context, __: click.Parameter, data: str) -> Any:
-    source = sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
-    try:
-        return msgspec.json.decode(source)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        shown = "stdin" if data == "-" else repr(data[:80])
-        raise click.BadParameter(
-            f"{shown} is not JSON: {error}. Text needs quotes of its own: '\"like this\"'", param_hint="'JSON'"
-        ) from None
-
-
-def _priority(_: click.Context, __: click.Parameter, word: str) -> int:
-    try:
-        return priority_number(int(word) if word.lstrip("-").isdecimal() else word)
-    except InvalidValue as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.command()
 @click.argument("type")
-@click.argument("data", metavar="[JSON]", default="null", callback=_parsed)
+@click.argument("data", metavar="[JSON]", default="null", callback=values.parsed)
 @click.option("--wait", is_flag=True, help="Wait until it has ended and print its result as JSON.")
 @click.option("--timeout", type=float, help="Seconds to wait; exit code 4 when it has not ended by then.")
 @click.option(
     "--priority",
     default="normal",
-    callback=_priority,
-    help=f"{', '.join(PRIORITIES)}, or a number; the smaller runs first.",
+    callback=values.priority,
+    help=values.PRIORITY_HELP,
 )
 @click.option("--delay", type=click.FloatRange(min=0), help="Seconds before it may run.")
 @click.option(
@@ -169,7 +147,7 @@ async def ls(
 @job_command
 async def retry(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
     """Run finished jobs again, with all their attempts."""
-    await queue.retry(*ids)
+    await queue.retry(*ids, by=me())
     done(as_json, f"{_named(ids)} will run again", ids=ids)
 
 
@@ -178,7 +156,7 @@ async def retry(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> No
 @job_command
 async def cancel(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
     """The jobs never run (again); where one runs now it is ended."""
-    await queue.cancel(*ids)
+    await queue.cancel(*ids, by=me())
     done(as_json, f"{_named(ids)} cancelled", ids=ids)
 
 
@@ -187,7 +165,7 @@ async def cancel(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> N
 @job_command
 async def promote(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
     """Delayed jobs wait from now on."""
-    await queue.promote(*ids)
+    await queue.promote(*ids, by=me())
     done(as_json, f"{_named(ids)} promoted", ids=ids)
 
 
@@ -196,7 +174,7 @@ async def promote(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> 
 @job_command
 async def remove(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
     """Forget jobs with all that belongs to them. Cancel running ones first."""
-    await queue.remove(*ids)
+    await queue.remove(*ids, by=me())
     done(as_json, f"{_named(ids)} removed", ids=ids)
 
 

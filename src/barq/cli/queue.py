@@ -1,20 +1,18 @@
-"""`barq info`, `workers`, `events`, `pause`, `resume`: the queue as a whole."""
+"""`barq info`, `events`, `pause`, `resume`: the queue as a whole."""
 
-import getpass
 import logging
-import os
-import socket
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 import barq
-from barq.cli import exits, text
-from barq.cli.common import done, emit, job_command, log_to_stderr
+from barq.cli import text
+from barq.cli.common import done, emit, job_command, log_to_stderr, me
 from barq.cli.describe import event_text, event_values
+from barq.cli.values import seconds_of
+from barq.cli.workers import workers_table
 from barq.protocol.calls import TypeCounts
-from barq.queue import WorkerInfo
 from barq.states import State
 
 # ---- look
@@ -53,37 +51,8 @@ async def info(queue: barq.Queue, *, as_json: bool) -> None:
             )
     else:
         parts.append("no jobs yet")
-    parts.append(_workers_table(alive) if alive else "no workers")
+    parts.append(workers_table(alive) if alive else "no workers")
     click.echo("\n\n".join(parts))
-
-
-@click.command()
-@job_command
-async def workers(queue: barq.Queue, *, as_json: bool) -> None:
-    """List the workers that are alive."""
-    alive = await queue.workers()
-    if as_json:
-        emit({"ok": True, "workers": alive})
-    elif alive:
-        click.echo(_workers_table(alive))
-    else:
-        exits.say(f"no workers for queue {queue.name}")
-
-
-def _workers_table(alive: list[WorkerInfo]) -> str:
-    rows = [
-        [
-            one.id,
-            f"{one.host}:{one.pid}",
-            f"{one.running}/{one.concurrency}",
-            _since(one.started_ms),
-            "stopping" if one.stopping else "working",
-            one.version,
-            ", ".join(one.types),
-        ]
-        for one in sorted(alive, key=lambda one: one.started_ms)
-    ]
-    return text.table(["WORKER", "PROCESS", "BUSY", "STARTED", "STATE", "VERSION", "TYPES"], rows)
 
 
 def _to_run(row: TypeCounts) -> bool:
@@ -96,7 +65,9 @@ def _since(ms: int) -> str:
 
 def _pause_text(paused: dict[str, Any]) -> str:
     by = f"by {paused['by']}, " if paused.get("by") else ""
-    return f"{by}{_since(int(paused.get('at', 0)))}" + (f": {paused['reason']}" if paused.get("reason") else "")
+    until = f", resumes {_since(int(paused['until']))}" if paused.get("until") else ""
+    why = f": {paused['reason']}" if paused.get("reason") else ""
+    return f"{by}{_since(int(paused.get('at', 0)))}{until}{why}"
 
 
 @click.command()
@@ -118,11 +89,15 @@ async def events(queue: barq.Queue, *, as_json: bool, after: str | None) -> None
 @click.command()
 @click.argument("type", required=False)
 @click.option("--reason", default="", help="Why, for those who wonder later.")
+@click.option(
+    "--for", "seconds", metavar="TIME", callback=seconds_of, help="It ends by itself after 90s, 10m, 2h or 1d."
+)
 @job_command
-async def pause(queue: barq.Queue, *, as_json: bool, type: str | None, reason: str) -> None:
-    """Hand out no job of a TYPE (without it: of any) until it is resumed. Running ones go on."""
-    changed = await queue.pause(type, by=_me(), reason=reason)
-    message = f"{_named(queue, type)} {'is' if changed else 'was already'} paused"
+async def pause(queue: barq.Queue, *, as_json: bool, type: str | None, reason: str, seconds: float | None) -> None:
+    """Hand out no job of a TYPE (without it: of any) until it is resumed, or for a time. Running ones go on."""
+    changed = await queue.pause(type, by=me(), reason=reason, seconds=seconds)
+    lasts = "" if seconds is None else f" for {seconds:g} s"
+    message = f"{_named(queue, type)} {'is' if changed else 'was already'} paused{lasts}"
     done(as_json, message, type=type, changed=changed)
 
 
@@ -131,18 +106,10 @@ async def pause(queue: barq.Queue, *, as_json: bool, type: str | None, reason: s
 @job_command
 async def resume(queue: barq.Queue, *, as_json: bool, type: str | None) -> None:
     """End a pause of a TYPE, or without it of the queue."""
-    changed = await queue.resume(type)
+    changed = await queue.resume(type, by=me())
     message = f"{_named(queue, type)} {'goes on' if changed else 'was not paused'}"
     done(as_json, message, type=type, changed=changed)
 
 
 def _named(queue: barq.Queue, type: str | None) -> str:
     return f"queue {queue.name}" if type is None else f"type {type}"
-
-
-def _me() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container without a name for its user
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"

@@ -134,7 +134,11 @@ def _kue_routes(site: Site) -> list[Route]:
         return serve
 
     return kue.routes(
-        site.queue, wrap=wrapped, mask=site.mask.applied, find=functools.partial(find, site.queue, site.mask)
+        site.queue,
+        wrap=wrapped,
+        mask=site.mask.applied,
+        find=functools.partial(find, site.queue, site.mask),
+        who=lambda request: request.scope[VISITOR].name,
     )
 
 

@@ -31,8 +31,33 @@ class Mask:
 
         self._longest = max((len(path) for paths in self._by_name.values() for path in paths), default=0)
 
+    def __bool__(self) -> bool:
+        """Whether it hides anything."""
+        return bool(self._by_name)
+
     def applied(self, value: Any) -> Any:
         return self._walked(value, (), 0) if self._by_name else value
+
+    def restored(self, value: Any, stored: Any) -> Any:
+        """What somebody sends back who was shown `stored` with its secrets hidden: these are put back where they stood.
+
+        >>> Mask(["password"]).restored({"user": "ann", "password": "***"}, {"user": "bob", "password": "x"})
+        {'user': 'ann', 'password': 'x'}
+        """
+        return self._put_back(value, stored, ()) if self._by_name else value
+
+    def _put_back(self, value: Any, stored: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(value, dict) and isinstance(stored, dict):
+            found = {}
+            for key, item in value.items():
+                here = (*path, str(key).lower())[-self._longest :]
+                hidden = item == HIDDEN and key in stored and self._hides(here)
+                found[key] = stored[key] if hidden else self._put_back(item, stored.get(key), here)
+            return found
+        if isinstance(value, list) and isinstance(stored, list | tuple):
+            kept = [*stored[: len(value)], *[None] * (len(value) - len(stored))]
+            return [self._put_back(item, before, path) for item, before in zip(value, kept, strict=True)]
+        return value
 
     def _walked(self, value: Any, path: tuple[str, ...], depth: int) -> Any:
         # loops, not comprehensions: those take frames of their own, of which there are 1,000

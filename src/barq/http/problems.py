@@ -23,6 +23,7 @@ from barq.errors import (
     ServerError,
     ServerUnreachable,
     ServerUnsuitable,
+    WorkerNotFound,
     WrongState,
 )
 
@@ -53,6 +54,7 @@ class Refused(Exception):
 
 STATUSES: Final[tuple[tuple[type[BarqError], int, str], ...]] = (
     (JobNotFound, 404, "job-not-found"),
+    (WorkerNotFound, 404, "worker-not-found"),
     (WrongState, 409, "wrong-state"),
     (NoSuchPage, 404, "no-such-page"),
     (InvalidPayload, 422, "invalid-payload"),

@@ -13,6 +13,7 @@ from barq.http.hub import Hub
 from barq.http.limits import Limits
 from barq.http.mask import Mask
 from barq.http.overview import Lookout
+from barq.http.shared import Shared
 from barq.queue import Queue
 
 
@@ -34,6 +35,7 @@ class Site:
         self.protected = protected
         """Whether a token or an auth hook stands before it."""
         self._make_lookout = lookout
+        self.shared = Shared()
         self._hub: tuple[asyncio.AbstractEventLoop, Hub] | None = None
         self._lookout: tuple[asyncio.AbstractEventLoop, Lookout[Any]] | None = None
 

@@ -10,7 +10,7 @@ from barq.states import FINISHED, State
 _BY_WORKERS: Final = ("active", "complete")
 
 
-async def move(queue: Queue, id: int, name: str) -> None:
+async def move(queue: Queue, id: int, name: str, *, by: str) -> None:
     """Bring a job into the state that Kue calls `name`. Kue writes any word at all; here only real moves are made.
 
     Raises Refusal, JobNotFound, or WrongState when the job has moved meanwhile.
@@ -21,23 +21,23 @@ async def move(queue: Queue, id: int, name: str) -> None:
     if NAMES[job.state] == name:
         return
     if name == "inactive" and job.state in (*FINISHED, State.BLOCKED):
-        await queue.retry(id)
+        await queue.retry(id, by=by)
     elif name == "inactive" and job.state is State.DELAYED:
-        await queue.promote(id)
+        await queue.promote(id, by=by)
     elif name == "failed" and job.state not in FINISHED:
-        await queue.cancel(id)
+        await queue.cancel(id, by=by)
     else:
         why = "only a worker makes it so" if name in _BY_WORKERS else "no such move"
         raise Refusal(409, f'job "{id}" is {NAMES[job.state]} and can\'t become {name}: {why}')
 
 
-async def remove(queue: Queue, id: int) -> None:
+async def remove(queue: Queue, id: int, *, by: str) -> None:
     """Forget a job, also one that runs, as Kue does: its handler is cancelled. Raises JobNotFound."""
     try:
-        await queue.remove(id)
+        await queue.remove(id, by=by)
     except WrongState:
         try:
-            await queue.cancel(id)
+            await queue.cancel(id, by=by)
         except WrongState:
             pass  # it has ended meanwhile
-        await queue.remove(id)
+        await queue.remove(id, by=by)

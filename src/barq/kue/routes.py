@@ -18,15 +18,17 @@ from barq.queue import Queue
 
 Handler = Callable[[Request], Awaitable[Response]]
 Find = Callable[..., Awaitable[Page]]
+Who = Callable[[Request], str]
 
 _MOST_CREATED: Final = 1_000
 _MOST_FOUND: Final = 100
 _SEARCHES: Final = 5
 
 
-def routes(queue: Queue, *, wrap: Callable[[Handler], Handler], mask: Mask, find: Find) -> list[Route]:
-    """Kue's paths. `wrap` bounds a handler and answers for the errors that none of these expects; `find` searches."""
-    kue = Kue(queue, mask, find)
+def routes(queue: Queue, *, wrap: Callable[[Handler], Handler], mask: Mask, find: Find, who: Who) -> list[Route]:
+    """Kue's paths. `wrap` bounds a handler and answers for the errors that none of these expects; `find` searches; `who`
+    says who asks."""
+    kue = Kue(queue, mask, find, who)
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/stats", kue.stats),
         ("GET", "/job/search", kue.search),
@@ -70,10 +72,11 @@ def _answering(methods: dict[str, Handler]) -> Handler:
 class Kue:
     """The handlers, by the names they have in Kue."""
 
-    def __init__(self, queue: Queue, mask: Mask, find: Find) -> None:
+    def __init__(self, queue: Queue, mask: Mask, find: Find, who: Who) -> None:
         self._queue = queue
         self._mask = mask
         self._find = find
+        self._who = who
 
     # ---- look
 
@@ -147,18 +150,21 @@ class Kue:
         return 200, {"message": "job created", "id": job.id}
 
     async def update_state(self, request: Request) -> Response:
-        await moves.move(self._queue, _id(request.path_params["id"]), request.path_params["state"])
+        await moves.move(
+            self._queue, _id(request.path_params["id"]), request.path_params["state"], by=self._who(request)
+        )
         return _json({"message": "updated state"})
 
     async def update_priority(self, request: Request) -> Response:
-        if parse_int(request.path_params["priority"]) is None:
+        priority = parse_int(request.path_params["priority"])
+        if priority is None:
             raise Refusal(200, "invalid priority")
-        await self._queue.get(_id(request.path_params["id"]))
-        raise Refusal(501, "the priority of a job that is stored can't be changed yet")
+        await self._queue.set_priority(_id(request.path_params["id"]), priority, by=self._who(request))
+        return _json({"message": "updated priority"})
 
     async def remove(self, request: Request) -> Response:
         given = request.path_params["id"]
-        await moves.remove(self._queue, _id(given))
+        await moves.remove(self._queue, _id(given), by=self._who(request))
         return _json({"message": f"job {given} removed"})
 
     async def inactive(self, request: Request) -> Response:

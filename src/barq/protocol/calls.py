@@ -264,21 +264,26 @@ def _held_and_kept(reply: list[Any]) -> tuple[bool, bytes | None]:
 # ---- acts on jobs by id
 
 
-def act(space: Space, verb: str, ids: Sequence[int], *, now_ms: int) -> Call[list[str]]:
-    """cancel, retry, promote or remove; for each id '' when done, 'missing', or the state that does not allow it."""
-    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, _name(), *map(member, ids))
+def act(space: Space, verb: str, ids: Sequence[int], *, now_ms: int, by: str = "") -> Call[list[str]]:
+    """cancel, retry, promote or remove; for each id '' when done, 'missing', or the state that does not allow it.
+
+    `by`: who it is that acts, for the log of acts; '' is not written down.
+    """
+    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, _name(), by.encode(), *map(member, ids))
     return Call(script(verb), space.prefix, args, lambda reply: [word.decode() for word in reply])
 
 
-def pause(space: Space, type: str, *, now_ms: int, by: str, reason: str) -> Call[bool]:
-    """Pause a type, or with '' the queue; True when it was not paused before."""
-    args = (_NO, b"%d" % now_ms, _name(), type.encode(), by.encode(), reason.encode())
+def pause(space: Space, type: str, *, now_ms: int, by: str, reason: str, lasts_ms: int | None = None) -> Call[bool]:
+    """Pause a type, or with '' the queue, so long or (None) until it is resumed; True when it was not paused before."""
+    lasts = b"" if lasts_ms is None else b"%d" % lasts_ms
+    args = (_NO, b"%d" % now_ms, _name(), type.encode(), by.encode(), reason.encode(), lasts)
     return Call(script("pause"), space.prefix, args, bool)
 
 
-def resume(space: Space, type: str, *, now_ms: int) -> Call[bool]:
+def resume(space: Space, type: str, *, now_ms: int, by: str = "") -> Call[bool]:
     """End the pause of a type, or with '' of the queue; True when it was paused."""
-    return Call(script("resume"), space.prefix, (_NO, b"%d" % now_ms, _name(), type.encode()), bool)
+    args = (_NO, b"%d" % now_ms, _name(), by.encode(), type.encode())
+    return Call(script("resume"), space.prefix, args, bool)
 
 
 def prune(space: Space, type: str, *, now_ms: int) -> Call[int]:
@@ -304,9 +309,11 @@ class TypeCounts:
     counts: dict[str, int]
 
 
-def counts(space: Space, types: Iterable[str] = (), *, cursor: bytes = b"0") -> Call[tuple[bytes, list[TypeCounts]]]:
+def counts(
+    space: Space, types: Iterable[str] = (), *, cursor: bytes = b"0", now_ms: int = 0
+) -> Call[tuple[bytes, list[TypeCounts]]]:
     """Counts of the types named, or of a slice of all; returns (next cursor, counts). The cursor b"0" ends it."""
-    args = (cursor, *(type_.encode() for type_ in types))
+    args = (b"%d" % now_ms, cursor, *(type_.encode() for type_ in types))
     return Call(script("counts"), space.prefix, args, _type_counts)
 
 
@@ -429,10 +436,10 @@ def _expand(position: bytes, fields: list[bytes]) -> Iterable[Happened]:
 # ---- workers
 
 
-def beat(space: Space, worker: str, info: bytes, *, now_ms: int, lives_ms: int) -> Call[None]:
-    """Say that a worker lives, for `lives_ms` from now; 0 = it leaves."""
+def beat(space: Space, worker: str, info: bytes, *, now_ms: int, lives_ms: int) -> Call[str]:
+    """Say that a worker lives, for `lives_ms` from now; 0 = it leaves. Returns what it is told to do: drain, stop or ''."""
     args = (_NO, b"%d" % now_ms, worker.encode(), b"%d" % lives_ms, info)
-    return Call(script("beat"), space.prefix, args, lambda _: None)
+    return Call(script("beat"), space.prefix, args, lambda reply: reply[0].decode() if reply else "")
 
 
 def workers(space: Space, *, now_ms: int) -> Call[dict[str, bytes]]:

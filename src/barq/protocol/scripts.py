@@ -27,12 +27,16 @@ from barq.states import Move, State, rendered_for_lua
 
 _LIBRARY = (
     "clock",
+    "sums",
     "lines",
     "settings",
     "events",
     "forget",
     "look",
     "once",
+    "audit",
+    "acted",
+    "anew",
     "due",
 )  # in the order they build on each other
 _SHEBANG = {"deny-oom": "#!lua\n", "allow-oom": "#!lua flags=allow-oom\n", "no-writes": "#!lua flags=no-writes\n"}

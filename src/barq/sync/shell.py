@@ -7,27 +7,34 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
+from msgspec import UNSET
+
 from barq import job as _job
 from barq import queue as _queue
 from barq import task as _task
+from barq.audit import Acts
 from barq.backoff import Backoff, BackoffFunction
 from barq.clock import Clock
 from barq.codec import Codec
 from barq.durability import LOCAL, Durability
 from barq.enqueue import EnqueueOptions
 from barq.events import Event, Progress
+from barq.explain import Explanation
+from barq.failures import Attempt, Failures
 from barq.handlers import Handlers
 from barq.job import Callback
-from barq.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, Retention
+from barq.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, Priority, Retention
 from barq.outcome import ErrorInfo
 from barq.protocol import calls
-from barq.queue import WorkerInfo
 from barq.record import Run
 from barq.states import State
+from barq.stats import History, TypeStats
 from barq.steps import Step
+from barq.sums import Sums
 from barq.sync import portal
 from barq.task import TaskOptions
 from barq.test_mode import TestMode
+from barq.workers import WorkerInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -173,13 +180,37 @@ class Queue:
         """All types that ever had a job or a setting: their counts, and by whom they are paused."""
         return portal.call(self.asyncio.types(), self._loop)
 
+    def stats(self) -> dict[str, TypeStats]:
+        """All types with their counts, and with rates, ages and times as workers counted them."""
+        return portal.call(self.asyncio.stats(), self._loop)
+
+    def history(self, span: str = "1h", type: str | None = None) -> History:
+        """How much ended and how long it took, step by step over the last 15m, 1h, 24h or 7d, of a type or of all."""
+        return portal.call(self.asyncio.history(span, type), self._loop)
+
+    def totals(self) -> dict[str, Sums]:
+        """What workers have counted since the queue is there, by type; '' is all together."""
+        return portal.call(self.asyncio.totals(), self._loop)
+
     def paused(self) -> dict[str, Any] | None:
-        """By whom, why and since when the queue as a whole is paused; None when it is not."""
+        """By whom, why, since when and until when the queue as a whole is paused; None when it is not."""
         return portal.call(self.asyncio.paused(), self._loop)
 
     def logs(self, id: int) -> list[tuple[datetime, str]]:
         """The kept log lines of a job with their times; empty for a job that is not there."""
         return portal.call(self.asyncio.logs(id), self._loop)
+
+    def explain(self, id: int) -> Explanation:
+        """Why the job does not run: when it is due, how many are before it, pauses, limits, workers. Raises JobNotFound."""
+        return portal.call(self.asyncio.explain(id), self._loop)
+
+    def attempts(self, id: int) -> list[Attempt]:
+        """The attempts of a job with their errors, as far as they are kept: the last six at most. Raises JobNotFound."""
+        return portal.call(self.asyncio.attempts(id), self._loop)
+
+    def failures(self, type: str | None = None) -> Failures:
+        """The failed jobs, of a type or of all, in groups by type, error and place in the code; the newest 10,000."""
+        return portal.call(self.asyncio.failures(type), self._loop)
 
     def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""
@@ -205,33 +236,73 @@ class Queue:
         """Return when the server answers. Raises ServerUnreachable, ServerUnsuitable or PermissionDenied."""
         portal.call(self.asyncio.ping(), self._loop)
 
-    def cancel(self, *ids: int) -> None:
+    def cancel(self, *ids: int, by: str = "") -> None:
         """The jobs never run (again); where one runs now, its handler is cancelled within about a second.
 
         Like retry, promote and remove it acts on every job that allows it, then raises JobNotFound or WrongState for
-        the first one that does not.
+        the first one that does not. `by`: who it is that acts, for the log of acts (`audit`); without it nothing is
+        written there.
         """
-        portal.call(self.asyncio.cancel(*ids), self._loop)
+        portal.call(self.asyncio.cancel(*ids, by=by), self._loop)
 
-    def retry(self, *ids: int) -> None:
+    def retry(self, *ids: int, by: str = "") -> None:
         """Run jobs that have ended or are parked again, with all their attempts."""
-        portal.call(self.asyncio.retry(*ids), self._loop)
+        portal.call(self.asyncio.retry(*ids, by=by), self._loop)
 
-    def promote(self, *ids: int) -> None:
+    def promote(self, *ids: int, by: str = "") -> None:
         """Delayed jobs wait from now on."""
-        portal.call(self.asyncio.promote(*ids), self._loop)
+        portal.call(self.asyncio.promote(*ids, by=by), self._loop)
 
-    def remove(self, *ids: int) -> None:
+    def remove(self, *ids: int, by: str = "") -> None:
         """Forget jobs with all that belongs to them. A running one has to be cancelled first."""
-        portal.call(self.asyncio.remove(*ids), self._loop)
+        portal.call(self.asyncio.remove(*ids, by=by), self._loop)
 
-    def pause(self, type: str | None = None, *, by: str = "", reason: str = "") -> bool:
-        """Hand out no job of a type (None: of any) until it is resumed; running ones go on. False: it was paused."""
-        return portal.call(self.asyncio.pause(type, by=by, reason=reason), self._loop)
+    def edit(
+        self, id: int, data: Any = UNSET, *, priority: Priority | None = None, retry: bool = False, by: str = ""
+    ) -> None:
+        """Give a job that does not run other data, or another priority; with `retry` a finished one runs again with it.
 
-    def resume(self, type: str | None = None) -> bool:
+        Raises InvalidPayload or InvalidValue before anything is sent, JobNotFound or WrongState.
+        """
+        portal.call(self.asyncio.edit(id, data, priority=priority, retry=retry, by=by), self._loop)
+
+    def set_priority(self, id: int, priority: Priority, *, by: str = "") -> None:
+        """Have a job run before or behind others of its type from now on. Raises JobNotFound, or WrongState when it runs."""
+        portal.call(self.asyncio.set_priority(id, priority, by=by), self._loop)
+
+    def clone(self, id: int, data: Any = UNSET, *, by: str = "") -> Job[Any]:
+        """Store another job of which the same is asked, with other data if there are; it waits from now on."""
+        return Job(portal.call(self.asyncio.clone(id, data, by=by), self._loop), self._loop)
+
+    def drain_worker(self, id: str, *, by: str = "") -> bool:
+        """Have a worker claim nothing more, and stay; it hears it within about two seconds. False: it was told before.
+
+        Raises WorkerNotFound.
+        """
+        return portal.call(self.asyncio.drain_worker(id, by=by), self._loop)
+
+    def stop_worker(self, id: str, *, by: str = "") -> bool:
+        """Have a worker end as by SIGTERM: what runs gets its grace time. False: it was told before."""
+        return portal.call(self.asyncio.stop_worker(id, by=by), self._loop)
+
+    def resume_worker(self, id: str, *, by: str = "") -> bool:
+        """Have a worker that was drained claim again. False: it was not drained."""
+        return portal.call(self.asyncio.resume_worker(id, by=by), self._loop)
+
+    def audit(self, limit: int = 50, before: int | None = None) -> Acts:
+        """What people did through the API, the dashboard and the command line, the newest first; the last 10,000 acts."""
+        return portal.call(self.asyncio.audit(limit, before), self._loop)
+
+    def pause(
+        self, type: str | None = None, *, by: str = "", reason: str = "", seconds: float | timedelta | None = None
+    ) -> bool:
+        """Hand out no job of a type (None: of any) for so many `seconds`, or (None) until it is resumed; running ones go
+        on. False: it was paused."""
+        return portal.call(self.asyncio.pause(type, by=by, reason=reason, seconds=seconds), self._loop)
+
+    def resume(self, type: str | None = None, *, by: str = "") -> bool:
         """End a pause. False: it was not paused."""
-        return portal.call(self.asyncio.resume(type), self._loop)
+        return portal.call(self.asyncio.resume(type, by=by), self._loop)
 
     def prune(self) -> int:
         """Forget ended jobs beyond the retention, as workers do now and then; returns how many."""

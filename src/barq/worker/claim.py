@@ -51,6 +51,7 @@ class Listener:
         self._waiting = False
         self._waits = 0
         self._stopping = False
+        self._claiming = True
         self._unblocking: asyncio.Task[None] | None = None
         self.found_nothing = False
 
@@ -68,7 +69,7 @@ class Listener:
             await self._woken.wait()
             self._woken.clear()
             room = self._slots.open()
-            if room and not self._stopping:
+            if room and self._claiming and not self._stopping:
                 try:
                     await self._wait_and_claim(room)
                 except BarqError as error:  # it is a connection of its own: what it met may pass
@@ -116,6 +117,14 @@ class Listener:
                 log.debug("could not end the wait: %s", error)
                 return
             await asyncio.sleep(_AGAIN_SECONDS)  # it may reach the server only after the word that ends it
+
+    def claims(self, claiming: bool) -> None:
+        """Whether it waits for work, from now on."""
+        self._claiming = claiming
+        if claiming:
+            self._woken.set()
+        else:
+            self._unblocking = asyncio.get_running_loop().create_task(self.unblock(), name="barq unblock")
 
     async def stop(self) -> None:
         """Wait no more. A claim on its way still brings what it brings."""

@@ -6,6 +6,7 @@ instead of taking turns. What waits without work to claim stands in claim.py.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from barq.store.store import Store
 from barq.worker.attempt import Attempt
 from barq.worker.settle import Words, settlement
 from barq.worker.slots import Room, Slots
+from barq.worker.tally import Tally
 
 log = logging.getLogger("barq.worker")
 
@@ -42,6 +44,7 @@ class Turns:
         clock: Clock,
         slots: Slots,
         words: Words,
+        tally: Tally,
         *,
         worker_id: str,
         concurrency: int,
@@ -56,6 +59,7 @@ class Turns:
         self._clock = clock
         self._slots = slots
         self._words = words
+        self._tally = tally
         self._worker_id = worker_id
         self._lease_ms = lease_ms
         self._poison = poison
@@ -90,8 +94,11 @@ class Turns:
         """Nothing is on its way or about to be."""
         return not (self._flying or self._ended or self._scheduled)
 
-    def stop_claiming(self) -> None:
-        self._claiming = False
+    def claims(self, claiming: bool) -> None:
+        """Whether it claims as well, from now on."""
+        self._claiming = claiming
+        if claiming:
+            self.kick()
 
     async def drain(self) -> None:
         """Wait until the server knows of everything that ended, and claims on their way have brought what they bring."""
@@ -152,11 +159,12 @@ class Turns:
 
     async def _fly(self, batch: list[tuple[Attempt, Outcome]], room: Room, most: int) -> None:
         stale: list[bytes] = []
-        brought, since = None, self._loop.time()
+        brought, since, left_at = None, self._loop.time(), time.monotonic()
         try:
             if batch and not self._words.quiet:
                 await self._words.landed()  # what an attempt said comes before how it ended
             stale, brought = await self._send([settlement(*one) for one in batch], room, most)
+            self._tally.ended(batch, stale, left_at)
             if brought is not None:
                 brought = await self.kept(brought, since)
         except Exception as error:

@@ -1,4 +1,5 @@
-"""Upkeep: what every worker does now and then: says that it lives, prunes, and reports jobs that nobody runs."""
+"""Upkeep: what every worker does now and then: says that it lives and what it has counted, prunes, and reports jobs that
+nobody runs."""
 
 import asyncio
 import logging
@@ -12,13 +13,16 @@ import msgspec
 
 import barq
 from barq.errors import BarqError
-from barq.protocol import calls
-from barq.queue import Queue, WorkerInfo
+from barq.protocol import calls, looks
+from barq.queue import Queue
 from barq.store.store import Store
+from barq.worker.memory import used_bytes
+from barq.worker.tally import Tally
+from barq.workers import WorkerInfo
 
 log = logging.getLogger("barq.worker")
 
-BEAT_SECONDS: Final = 10.0
+BEAT_SECONDS: Final = 2.0
 _LIVES_MS: Final = 35_000
 _CHORES_SECONDS: Final = 60.0
 _SLICES_AT_A_TIME: Final = 10
@@ -30,22 +34,30 @@ class Upkeep:
         self,
         queue: Queue,
         store: Store,
+        tally: Tally,
         *,
         worker_id: str,
         concurrency: int,
         types: list[str],
+        limits: dict[str, int],
         running: Callable[[], int],
+        ordered: Callable[[str], None],
     ) -> None:
         self._queue = queue
         self._store = store
+        self._tally = tally
         self._worker_id = worker_id
         self._concurrency = concurrency
         self._types = types
+        self._limits = limits
         self._running = running
+        self._ordered = ordered
+        self._order = ""
         self._started_ms = queue.clock.wall_ms()
         self._reported: set[str] = set()
         self._types_cursor = b"0"
         self.stopping = False
+        self.draining = False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -53,6 +65,7 @@ class Upkeep:
         while True:
             try:
                 await self.beat()
+                await self._hand_over()
                 if time.monotonic() >= chores_at:
                     chores_at = time.monotonic() + _CHORES_SECONDS
                     await self._chores()
@@ -61,12 +74,25 @@ class Upkeep:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def beat(self, *, timeout: float | None = -1) -> None:
-        await self._say(_LIVES_MS, timeout=timeout)
+        order = await self._say(_LIVES_MS, timeout=timeout)
+        if order != self._order:  # told once, and then again that it is over
+            self._order = order
+            self._ordered(order)
+            await self._say(_LIVES_MS)
 
     async def leave(self) -> None:
+        await self._hand_over()
         await self._say(0)
 
-    async def _say(self, lives_ms: int, *, timeout: float | None = -1) -> None:
+    async def _hand_over(self) -> None:
+        """What was counted. Where the server does not answer, it is handed over again under the same name."""
+        while (sums := self._tally.handover()) is not None:
+            name, counted = sums
+            now_ms = self._queue.clock.server_ms()
+            await self._store.send(looks.tally(self._queue.space, self._worker_id, counted, now_ms=now_ms, name=name))
+            self._tally.handed_over()
+
+    async def _say(self, lives_ms: int, *, timeout: float | None = -1) -> str:
         info = WorkerInfo(
             id=self._worker_id,
             host=socket.gethostname(),
@@ -77,11 +103,14 @@ class Upkeep:
             types=self._types,
             started_ms=self._started_ms,
             stopping=self.stopping,
+            draining=self.draining,
+            memory_bytes=used_bytes(),
+            limits=self._limits,
         )
         encoded = msgspec.json.encode(info)
         now_ms = self._queue.clock.server_ms()
         beat = calls.beat(self._queue.space, self._worker_id, encoded, now_ms=now_ms, lives_ms=lives_ms)
-        await self._store.send(beat, timeout=timeout)
+        return await self._store.send(beat, timeout=timeout)
 
     async def _chores(self) -> None:
         await self._store.check()

@@ -25,6 +25,7 @@ from barq.worker.run import Runner
 from barq.worker.settle import Words
 from barq.worker.signals import taken
 from barq.worker.slots import Slots
+from barq.worker.tally import Tally
 from barq.worker.turn import Turns
 from barq.worker.upkeep import Upkeep
 
@@ -173,6 +174,7 @@ class Worker:
         self._store = Store(queue.target, queue.clock, timeout=5.0)
         self._ear = Store(queue.target, queue.clock, timeout=None)
         self._words = words = Words(self._store, queue.space, queue.clock, queue.codec)
+        self._tally = tally = Tally()
         self._runner = Runner(queue, words, self._ended)
         self._pool = ThreadPool(self._runner.run_plain, self._ended, most=self.threads)
         if self._make_children is not None:
@@ -185,6 +187,7 @@ class Worker:
             queue.clock,
             self._slots,
             words,
+            tally,
             worker_id=self.id,
             concurrency=self.concurrency,
             lease_ms=self._lease_ms,
@@ -208,11 +211,29 @@ class Worker:
         self._upkeep = Upkeep(
             queue,
             self._store,
+            tally,
             worker_id=self.id,
             concurrency=self.concurrency,
             types=self.types,
+            limits={lane.type: most for lane in self._slots.lanes.values() if (most := lane.handler.concurrency)},
             running=lambda: len(self._held),
+            ordered=self._ordered,
         )
+
+    def _ordered(self, order: str) -> None:
+        """What somebody has told it from outside: drain, stop, or '' when it is to go on."""
+        log.info("worker %s is told to %s", self.id, order or "work")
+        if order == "stop":
+            self.stop()
+        else:
+            self.drain(order == "drain")
+
+    def drain(self, drains: bool = True) -> None:
+        """Claim nothing more, but stay; with False claim again. To be called in the worker's loop."""
+        if not self._stop.is_set():
+            self._upkeep.draining = drains
+            self._turns.claims(not drains)
+            self._listener.claims(not drains)
 
     def _signalled(self, number: int) -> None:
         again = self._stop.is_set()
@@ -250,7 +271,7 @@ class Worker:
     async def _wind_down(self, listening: "asyncio.Task[None]") -> None:
         """No new claims, then grace for what runs, then the rest goes back."""
         self._upkeep.stopping = True
-        self._turns.stop_claiming()
+        self._turns.claims(False)
         await self._listener.stop()
         if self._ear.connected:
             await asyncio.wait([listening], timeout=LONGEST_WAIT_SECONDS)
@@ -278,7 +299,7 @@ class Worker:
 
     async def _tear_down(self) -> None:
         self._stop.set()  # it is not when run() was cancelled
-        self._turns.stop_claiming()
+        self._turns.claims(False)
         await self._ear.close()  # or its wait would claim what is handed back
         await self._hand_back([attempt for attempt in self._held.values() if not attempt.ended])
         try:
@@ -310,6 +331,8 @@ class Worker:
         for lane_name, token, jobs in handed:
             lane = slots.lanes[lane_name]
             attempts = []
+            if not stopping:
+                self._tally.claimed(lane.type, token, jobs)
             for member, text in jobs:
                 if member in held:  # lost by this very worker without its hearing of it
                     self._lost([held[member]])

@@ -3,15 +3,17 @@
 from typing import Final
 
 from barq.http.endpoint import Endpoint
-from barq.http.endpoints import about, acts, events, jobs, metrics, overview, types, workers
+from barq.http.endpoints import about, acts, audit, events, jobs, looks, metrics, overview, types, workers
 
 ENDPOINTS: Final[list[Endpoint]] = [
     *about.ENDPOINTS,
     *jobs.ENDPOINTS,
     *acts.ENDPOINTS,
+    *looks.ENDPOINTS,
     *events.ENDPOINTS,
     *types.ENDPOINTS,
     *workers.ENDPOINTS,
     *metrics.ENDPOINTS,
     *overview.ENDPOINTS,
+    *audit.ENDPOINTS,
 ]

@@ -11,12 +11,12 @@ import barq
 from barq.backoff import Backoff
 from barq.errors import JobNotFound, NoSuchPage, QueueFull
 from barq.http.endpoint import endpoint
-from barq.http.endpoints.values import JobId, Text, TypeName
+from barq.http.endpoints.values import Created, Data, JobId, PriorityValue, Text, TypeName, WholeNumber, whole
 from barq.http.find import find
 from barq.http.limits import MOST_JOBS
 from barq.http.site import Ask
 from barq.http.view import JobView, job_view
-from barq.options import LONGEST_SECONDS, MOST_PRIORITY
+from barq.options import LONGEST_SECONDS
 from barq.states import FINISHED, State
 
 # ---- create
@@ -37,19 +37,12 @@ class NewBackoff(msgspec.Struct, forbid_unknown_fields=True):
         return barq.exponential(self.delay, factor=self.factor, most=self.most, jitter=self.jitter)
 
 
-# in JSON a whole number may be written as 5.0
-WholeNumber = Annotated[float, Meta(multiple_of=1, extra_json_schema={"type": "integer"})]
-
-
 class NewJob(msgspec.Struct, forbid_unknown_fields=True):
     """What is asked of a job. `delay`: seconds, or a time with its zone. `token`: one makes a repeat harmless."""
 
     type: TypeName
-    data: Annotated[Any, Meta(extra_json_schema={"$ref": "#/components/schemas/Data"})] = None
-    priority: (
-        Literal["low", "normal", "medium", "high", "critical"]
-        | Annotated[WholeNumber, Meta(gt=-MOST_PRIORITY, lt=MOST_PRIORITY)]
-    ) = 0
+    data: Data = None
+    priority: PriorityValue = 0
     delay: Annotated[float, Meta(ge=0, le=LONGEST_SECONDS)] | Annotated[datetime, Meta(tz=True)] | None = None
     attempts: Annotated[WholeNumber, Meta(ge=1, le=1_000_000)] = 1
     backoff: NewBackoff | None = None
@@ -63,7 +56,7 @@ class NewJob(msgspec.Struct, forbid_unknown_fields=True):
         return queue.create(
             self.type,
             self.data,
-            priority=self.priority if isinstance(self.priority, str) else int(self.priority),
+            priority=whole(self.priority),
             delay=self.delay,
             attempts=int(self.attempts),
             backoff=None if self.backoff is None else self.backoff.backoff(),
@@ -72,13 +65,6 @@ class NewJob(msgspec.Struct, forbid_unknown_fields=True):
             remove_on_complete=self.remove_on_complete,
             token=self.token,
         )
-
-
-class Created(msgspec.Struct):
-    """A job that was stored."""
-
-    id: int
-    type: str
 
 
 @endpoint("POST", "/jobs", status=201, errors=(QueueFull,))

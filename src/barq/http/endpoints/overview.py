@@ -22,8 +22,8 @@ from barq.http.site import Ask, Site
 from barq.http.stream import MEDIA_TYPE, EventStream
 from barq.http.view import encode, readable
 from barq.job import Job
-from barq.queue import WorkerInfo
 from barq.states import State
+from barq.workers import WorkerInfo
 
 MOST_TYPES: Final = 100
 MOST_RUNNING: Final = 50

@@ -1,9 +1,9 @@
 -- cancel: jobs that have not ended never will run (again); a running one is told at its worker's next heartbeat.
--- args: again now events_keep name
+-- args: again now events_keep name by
 -- each: id
 -- returns: for each id '' when done, 'missing', or the state that does not allow it
 -- flags: allow-oom
--- uses: clock lines events look once
+-- uses: clock lines events look once audit acted
 -- moves: waiting>cancelled delayed>cancelled active>cancelled blocked>cancelled
 local before = answered_before()
 if before then return before end
@@ -20,8 +20,10 @@ for i, id in each() do
     call('HDEL', prefix .. 'run', id)
     call('HSET', prefix .. 'end', id, whole(t) .. ' ' .. (run or '0 0 0') .. '\n')
     move(type, state, CANCELLED, {id}, {whole(t), id})
+    acted(id, state)
     answer[i] = ''
   end
 end
+write_down_acts(t, 'cancel', '"cancelled"')
 -- step: publishing
 return answered(answer)

@@ -1,9 +1,10 @@
 -- counts: how many jobs of each state, type by type.
--- args: cursor
+-- args: now cursor
 -- each: type
+-- settings: '' also where all that stands there is a pause that has ended
 -- returns: {next cursor ('0' = all told), (type, settings, number in each state …)*}; without types a slice of all
 -- flags: no-writes
--- uses: lines
+-- uses: clock lines settings
 local SLICE = 100
 
 local next_cursor, types = '0', {}
@@ -20,10 +21,15 @@ else
     settings[scanned[2][i]] = scanned[2][i + 1]
   end
 end
-local answer = {next_cursor}
+local answer, t = {next_cursor}, nil
 for _, type in ipairs(types) do
+  local stored_of_type = settings[type]
+  if stored_of_type ~= '' then
+    t = t or time_ms(now)
+    if not paused_until(stored_of_type, t) then stored_of_type = '' end
+  end
   answer[#answer + 1] = type
-  answer[#answer + 1] = settings[type]
+  answer[#answer + 1] = stored_of_type
   for _, state in ipairs(STATES) do
     local number = call('ZCARD', line(type, state))
     -- the long member that keeps the set a skip list is no job

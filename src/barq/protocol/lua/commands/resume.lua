@@ -1,15 +1,16 @@
 -- resume: end a pause.
--- args: again now name type
+-- args: again now name by type
 -- returns: 1 when it was paused
 -- flags: allow-oom
--- uses: lines settings once
+-- uses: clock lines settings once audit
 local WAKE_AT_MOST = 1000
 
 local before = answered_before()
 if before then return before end
 local text = call('HGET', prefix .. 'types', type)
-if not paused(text) then return answered(0) end
-local settings = cjson.decode(text)
+local settings = text and text ~= '' and cjson.decode(text) or {}
+if not settings.paused then return answered(0) end
+local t, was = time_ms(now), cjson.encode(settings.paused)
 settings.paused = nil
 call('HSET', prefix .. 'types', type, next(settings) and cjson.encode(settings) or '')
 if type ~= '' then
@@ -20,4 +21,6 @@ else
     if types[i] ~= '' then wake(types[i]) end
   end
 end
+if not paused_until(text, t) then return answered(0) end -- it had ended by itself
+write_down(t, 'resume', type == '' and 'queue' or 'type ' .. type, was, 'null', 1)
 return answered(1)

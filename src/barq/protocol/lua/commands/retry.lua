@@ -1,9 +1,9 @@
 -- retry: jobs that have ended or are parked wait again, with all their attempts.
--- args: again now events_keep name
+-- args: again now events_keep name by
 -- each: id
 -- returns: for each id '' when done, 'missing', or the state that does not allow it
 -- flags: deny-oom
--- uses: clock lines events look once
+-- uses: clock lines events look once audit acted anew
 -- moves: completed>waiting failed>waiting cancelled>waiting blocked>waiting
 local before = answered_before()
 if before then return before end
@@ -16,14 +16,14 @@ for i, id in each() do
   elseif EVENT[state .. '>' .. WAITING] ~= 'retry' then
     answer[i] = state
   else
-    local ended = call('HGET', prefix .. 'end', id)
-    local attempt = ended and string.match(ended, '^%d+ (%d+)') or '0'
-    call('HSET', prefix .. 'run', id, attempt .. ' 0 0')
-    call('HDEL', prefix .. 'note', id)
+    begin_anew(id, state)
     move(type, state, WAITING, {id}, {priority, id})
     wake(type)
+    acted(id, state)
     answer[i] = ''
   end
 end
+write_down_acts(t, 'retry', '"waiting"')
+-- step: remembering
 -- step: publishing
 return answered(answer)

@@ -12,6 +12,7 @@
 -- moves: active>completed active>none active>failed active>delayed active>blocked active>waiting completed>none failed>none
 local t = time_ms(now)
 -- step: settling
+-- step: remembering
 if prunes == '1' then
   for _, lot in ipairs(lots) do
     if lot.kind == 'complete' then prune(lot.type, COMPLETED, t, tonumber(completed_ms), tonumber(completed_count)) end

@@ -10,6 +10,7 @@
 -- moves: active>completed active>none active>failed active>delayed active>blocked active>waiting waiting>active
 local t = time_ms(now)
 -- step: settling
+-- step: remembering
 -- step: claiming
 -- step: publishing
 return {stale, answer}

@@ -4,6 +4,7 @@ local function forget(ids)
   call('HDEL', prefix .. 'run', unpack(ids))
   call('HDEL', prefix .. 'end', unpack(ids))
   call('HDEL', prefix .. 'note', unpack(ids))
+  call('HDEL', prefix .. 'past', unpack(ids))
   local logs, n = {}, #ids
   for i, id in ipairs(ids) do logs[i], logs[n + i] = prefix .. 'log:' .. id, prefix .. 'step:' .. id end
   call('DEL', unpack(logs))

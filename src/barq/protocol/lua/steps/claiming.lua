@@ -28,10 +28,12 @@ end
 
 if #groups == 0 then
   local settings = call('HMGET', prefix .. 'types', '', unpack(types))
-  local all_paused = paused(settings[1])
+  local all_paused_until, resumes = paused_until(settings[1], t), nil
   local wanted, popped_of = {}, {}
   for i, type, most_of_type in each_type() do
-    open[i] = not all_paused and not paused(settings[i + 1])
+    local ends = paused_until(settings[i + 1], t)
+    open[i] = not all_paused_until and not ends
+    if not open[i] then resumes = math.min(resumes or math.huge, math.max(ends or 0, all_paused_until or 0)) end
     wanted[i] = tonumber(most_of_type)
   end
 
@@ -97,7 +99,7 @@ if #groups == 0 then
   end
 
   if #groups == 0 then -- in how many ms something of these types is due: a delayed job, or a lease that runs out
-    local due
+    local due = resumes ~= math.huge and resumes or nil -- or a pause ends
     for _, type in ipairs(types) do
       local delayed = call('ZRANGE', line(type, DELAYED), 0, 0, 'WITHSCORES')[2]
       local lease = call('ZRANGE', line(type, ACTIVE), 0, 0, 'WITHSCORES')[2]

@@ -1,6 +1,6 @@
--- Settling: how attempts ended. Expects t; leaves `stale`, the ids that this holder no longer held, and `lots`, the jobs
--- of one type that ended in one way.
-local stale, lots = {}, {}
+-- Settling: how attempts ended. Expects t; leaves `stale`, the ids that this holder no longer held, `lots`, the jobs of
+-- one type that ended in one way, and `tried`, id and ending of those that are tried again.
+local stale, lots, tried = {}, {}, nil
 if group_count ~= '0' then
   local ids = {}
   for i, id in each_settlement() do ids[i] = id end
@@ -72,6 +72,11 @@ if group_count ~= '0' then
         if kept_as then
           kept[#kept + 1] = id
           kept[#kept + 1] = kept_as
+          if kind == 'retry' then
+            tried = tried or {}
+            tried[#tried + 1] = id
+            tried[#tried + 1] = head .. body
+          end
         end
       end
     end
