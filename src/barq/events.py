@@ -1,7 +1,7 @@
 """Events: what happened to jobs, as values, and the queue's own stream of them. The last step of the way."""
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -178,6 +178,21 @@ class _Told:
         while self._entries and self._entries[-1][0] > (true[-1] if true else 0):
             self._entries.pop()
         return true[-1] if true else 0
+
+
+class PastLogs:
+    """Log lines that were read after one had begun to listen: some of them come again as the first events that are heard."""
+
+    def __init__(self, type: str, job_id: int, lines: list[tuple[datetime, str]]) -> None:
+        self.events = [Event("log", type, job_id, at, line) for at, line in lines]
+        self._read = Counter(lines)
+
+    def told(self, event: Event) -> bool:
+        """Whether this log line was among those that were read."""
+        if event.name != "log" or not self._read[event.at, event.data]:
+            return False
+        self._read[event.at, event.data] -= 1
+        return True
 
 
 def _gap(missed: int | None, *, at_ms: int, entry: int) -> Event:

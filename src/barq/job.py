@@ -18,7 +18,7 @@ from barq.errors import (
     WrongState,
     shown,
 )
-from barq.events import CLOSED, Event, Progress, decode_progress, ending_of
+from barq.events import CLOSED, Event, PastLogs, Progress, decode_progress, ending_of
 from barq.failures import error_of
 from barq.options import JobOptions, seconds_or_none
 from barq.outcome import ErrorInfo, decode_error
@@ -246,8 +246,12 @@ class Job(Generic[R]):
         """Wait until the job has ended, however: returns complete, failed, cancel or remove. Raises ResultTimeout."""
         return (await self._ending(timeout)).name
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Its events from now on, the ending last. If it has ended already, that ending alone."""
+    async def events(self, *, logs: bool = False) -> AsyncIterator[Event]:
+        """Its events from now on, the ending last. If it has ended already, that ending alone.
+
+        With `logs` the log lines that are kept come first, as events; none is missing between them and those that follow,
+        and none is told twice.
+        """
         self._check_saved()
         happened: asyncio.Queue[Event] = asyncio.Queue(_MOST_EVENTS_WAITING)
 
@@ -258,15 +262,19 @@ class Job(Generic[R]):
 
         watcher = self._queue._here().watcher
         ending = self._ended(await watcher.watch(self.id, listen))
-        if ending is not None:
-            yield ending
-            return
         try:
+            past = PastLogs(self.type, self.id, await self.logs() if logs else [])
+            for event in past.events:
+                yield event
+            if ending is not None:
+                yield ending
+                return
             while True:
                 event = await happened.get()
                 if event.name == CLOSED:
                     self._closed()
-                yield event
+                if not past.told(event):
+                    yield event
                 if event.name in ENDINGS:
                     return
         finally:

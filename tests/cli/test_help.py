@@ -11,6 +11,7 @@ from barq.cli import COMMANDS, main
 from tests.cli.support import Cli
 
 NAMES = [name for commands in COMMANDS.values() for name in commands]
+WIDTH = max(map(len, NAMES)) + 2
 
 
 def test_help_lists_every_command_by_purpose(cli: Cli) -> None:
@@ -19,7 +20,7 @@ def test_help_lists_every_command_by_purpose(cli: Cli) -> None:
     for purpose, commands in COMMANDS.items():
         assert f"{purpose}:" in done.out
         for name, (_, line) in commands.items():
-            assert f"  {name:<11}{line}\n" in done.out
+            assert f"  {name:<{WIDTH}}{line}\n" in done.out
 
 
 def test_version(cli: Cli) -> None:

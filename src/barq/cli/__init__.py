@@ -24,6 +24,8 @@ COMMANDS = {
         "enqueue": ("jobs:enqueue", "Store a job, and wait for its result if you like."),
         "show": ("jobs:show", "Show all that is known of a job."),
         "ls": ("jobs:ls", "List jobs."),
+        "logs": ("logs:logs", "Print a job's log, and follow it."),
+        "wait": ("wait:wait", "Wait until jobs have ended."),
         "explain": ("steer:explain", "Say why a job does not run."),
         "retry": ("jobs:retry", "Run finished jobs again."),
         "cancel": ("jobs:cancel", "Cancel jobs, also running ones."),
@@ -42,6 +44,7 @@ COMMANDS = {
         "resume": ("queue:resume", "End a pause."),
         "audit": ("steer:audit", "List what people did."),
         "dashboard": ("dashboard:dashboard", "Serve the queue over HTTP."),
+        "completion": ("completion:completion", "Have your shell complete what you type."),
     },
 }
 """Purpose -> command -> where it is, and its line in the help."""

@@ -5,11 +5,12 @@ from typing import Any
 import click
 
 import barq
-from barq.cli import exits, values
+from barq.cli import exits, suggest, values
 from barq.cli.common import done, emit, job_command, me
 from barq.cli.describe import job_text, job_values, jobs_table
 from barq.states import FINISHED, State
 
+id_argument_of_one = click.argument("id", type=click.IntRange(min=1))
 id_argument = click.argument("ids", metavar="ID...", type=click.IntRange(min=1), nargs=-1, required=True)
 
 
@@ -17,7 +18,7 @@ id_argument = click.argument("ids", metavar="ID...", type=click.IntRange(min=1),
 
 
 @click.command()
-@click.argument("type")
+@click.argument("type", shell_complete=suggest.types)
 @click.argument("data", metavar="[JSON]", default="null", callback=values.parsed)
 @click.option("--wait", is_flag=True, help="Wait until it has ended and print its result as JSON.")
 @click.option("--timeout", type=float, help="Seconds to wait; exit code 4 when it has not ended by then.")
@@ -82,7 +83,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("id", type=click.IntRange(min=1))
+@id_argument_of_one
 @job_command
 async def show(queue: barq.Queue, *, as_json: bool, id: int) -> None:
     """Show all that is known of a job: data, result, error with traceback, and log."""
@@ -102,7 +103,7 @@ async def show(queue: barq.Queue, *, as_json: bool, id: int) -> None:
 
 @click.command()
 @click.argument("state", required=False, metavar="[STATE]", type=click.Choice([str(state) for state in State]))
-@click.option("--type", help="Only jobs of this type.")
+@click.option("--type", shell_complete=suggest.types, help="Only jobs of this type.")
 @click.option("--limit", type=int, default=50, show_default=True)
 @click.option("--after", help="Go on behind a page: the `next` that it named.")
 @click.option(

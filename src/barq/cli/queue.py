@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import barq
-from barq.cli import text
+from barq.cli import suggest, text
 from barq.cli.common import done, emit, job_command, log_to_stderr, me
 from barq.cli.describe import event_text, event_values
 from barq.cli.values import seconds_of
@@ -87,7 +87,7 @@ async def events(queue: barq.Queue, *, as_json: bool, after: str | None) -> None
 
 
 @click.command()
-@click.argument("type", required=False)
+@click.argument("type", required=False, shell_complete=suggest.types)
 @click.option("--reason", default="", help="Why, for those who wonder later.")
 @click.option(
     "--for", "seconds", metavar="TIME", callback=seconds_of, help="It ends by itself after 90s, 10m, 2h or 1d."
@@ -102,7 +102,7 @@ async def pause(queue: barq.Queue, *, as_json: bool, type: str | None, reason: s
 
 
 @click.command()
-@click.argument("type", required=False)
+@click.argument("type", required=False, shell_complete=suggest.types)
 @job_command
 async def resume(queue: barq.Queue, *, as_json: bool, type: str | None) -> None:
     """End a pause of a TYPE, or without it of the queue."""

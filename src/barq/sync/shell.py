@@ -484,9 +484,13 @@ class Job(Generic[R]):
         """Wait until the job has ended, however: returns complete, failed, cancel or remove. Raises ResultTimeout."""
         return portal.call(self.asyncio.wait(timeout), self._loop)
 
-    def events(self) -> Iterator[Event]:
-        """Its events from now on, the ending last. If it has ended already, that ending alone."""
-        return portal.iterate(self.asyncio.events(), self._loop)
+    def events(self, *, logs: bool = False) -> Iterator[Event]:
+        """Its events from now on, the ending last. If it has ended already, that ending alone.
+
+        With `logs` the log lines that are kept come first, as events; none is missing between them and those that follow,
+        and none is told twice.
+        """
+        return portal.iterate(self.asyncio.events(logs=logs), self._loop)
 
     def progress(self, done: float, total: float = 100, data: Any = None) -> None:
         """Say how far this run is: `done` of `total`, with data (JSON) of your own. Only inside a handler.
