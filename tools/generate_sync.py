@@ -26,6 +26,7 @@ from msgspec import UNSET
 from barq import queue as _queue, job as _job, task as _task
 from barq.audit import Acts
 from barq.backoff import Backoff, BackoffFunction
+from barq.bulk import Acted
 from barq.clock import Clock
 from barq.codec import Codec
 from barq.durability import LOCAL, Durability
@@ -39,6 +40,7 @@ from barq.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, Priority, Rete
 from barq.outcome import ErrorInfo
 from barq.protocol import calls
 from barq.record import Run
+from barq.search import Counted
 from barq.states import State
 from barq.stats import History, TypeStats
 from barq.sums import Sums

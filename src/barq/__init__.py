@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from barq.backoff import Backoff, exponential, fixed
+    from barq.bulk import Acted
     from barq.clock import Clock, ManualClock
     from barq.codec import Codec, JsonCodec
     from barq.durability import Durability, replicated
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from barq.listing import Page
     from barq.options import Retention
     from barq.outcome import ErrorInfo
+    from barq.query import where
     from barq.queue import Queue
+    from barq.search import Counted
     from barq.states import State
     from barq.task import Task, TaskOptions
     from barq.worker import Worker
@@ -49,6 +52,7 @@ _HOME = {
     "Backoff": "backoff",
     "exponential": "backoff",
     "fixed": "backoff",
+    "Acted": "bulk",
     "Clock": "clock",
     "ManualClock": "clock",
     "Codec": "codec",
@@ -83,7 +87,9 @@ _HOME = {
     "Page": "listing",
     "Retention": "options",
     "ErrorInfo": "outcome",
+    "where": "query",
     "Queue": "queue",
+    "Counted": "search",
     "WorkerInfo": "workers",
     "State": "states",
     "Task": "task",
@@ -92,10 +98,12 @@ _HOME = {
 }
 
 __all__ = [
+    "Acted",
     "Backoff",
     "BarqError",
     "Clock",
     "Codec",
+    "Counted",
     "Durability",
     "EmbeddedServerError",
     "EnqueueOptions",
@@ -135,6 +143,7 @@ __all__ = [
     "exponential",
     "fixed",
     "replicated",
+    "where",
 ]
 
 

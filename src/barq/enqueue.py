@@ -29,6 +29,7 @@ from barq.protocol.calls import MOST_PER_CALL, NewJob, Space, new_job
 from barq.record import record_head
 from barq.room import Patience, refusal, taken
 from barq.store.store import Store
+from barq.words import asked_terms
 
 MOST_WAITING: Final = 20_000
 _MOST_BULK_CALLS: Final = 4
@@ -54,6 +55,8 @@ class EnqueueOptions(TypedDict, total=False):
     """A name for people."""
     remove_on_complete: bool
     """Forget the job when it completes."""
+    index: Sequence[str]
+    """Fields of its data by which it can be found: with ("customer",) as customer:42. "a.b" is b inside of a."""
     token: str | None
     """Idempotency token: a second enqueue with the same token within a day gives the same job."""
     durability: Durability | str
@@ -78,6 +81,7 @@ class Terms:
         "durability",
         "job_options",
         "priority",
+        "searchable",
         "token",
         "type",
         "wait_for_room",
@@ -98,6 +102,7 @@ class Terms:
         self.wait_for_room = wait if wait is _AS_THE_QUEUE else seconds_or_none("wait_for_room", wait)
         asked = {name: value for name, value in options.items() if name not in _PLACING}
         self.job_options = placed(job_options(**asked), self.due)
+        self.searchable = bool(self.job_options.title or self.job_options.index)
         self._type = self.type.encode()
         self._priority = b"%d" % self.priority
         self._head = record_head(priority=self.priority, type=self.type, options=encode_options(self.job_options))
@@ -106,18 +111,23 @@ class Terms:
         """How long to wait when the queue is full."""
         return of_the_queue if self.wait_for_room is _AS_THE_QUEUE else self.wait_for_room
 
-    def new_job(self, payload: bytes, *, watch: bool = False) -> NewJob:
-        return new_job(self._type, self._priority, self.due, self._head + payload, self.token, watch)
+    def terms_of(self, data: Any) -> bytes:
+        """What a job with this data can be searched for, beside what every job can. Raises InvalidPayload."""
+        return asked_terms(self.job_options.title, self.job_options.index, data)
+
+    def new_job(self, payload: bytes, *, watch: bool = False, terms: bytes = b"") -> NewJob:
+        return new_job(self._type, self._priority, self.due, self._head + payload, self.token, watch, terms)
 
 
 class Draft:
     """A job that is not in the server yet."""
 
-    __slots__ = ("payload", "terms")
+    __slots__ = ("found_by", "payload", "terms")
 
-    def __init__(self, terms: Terms, payload: bytes) -> None:
+    def __init__(self, terms: Terms, payload: bytes, data: Any) -> None:
         self.terms = terms
         self.payload = payload
+        self.found_by = terms.terms_of(data) if terms.searchable else b""
 
     @property
     def type(self) -> str:
@@ -128,7 +138,7 @@ class Draft:
         return self.terms.priority
 
     def new_job(self, *, watch: bool = False) -> NewJob:
-        return self.terms.new_job(self.payload, watch=watch)
+        return self.terms.new_job(self.payload, watch=watch, terms=self.found_by)
 
 
 class Enqueuer:

@@ -11,6 +11,7 @@ from barq.listing import Exchange
 from barq.outcome import ErrorInfo, decode_error
 from barq.protocol import looks
 from barq.protocol.calls import Space
+from barq.query import where
 from barq.record import Ending, Run, Status
 from barq.states import State
 
@@ -101,21 +102,8 @@ def _shown(way: _Way, group: _Group) -> FailureGroup:
         first_at=_time(group.first_ms),
         last_at=_time(group.last_ms),
         sample_id=group.sample_id,
-        where=_where(type_, error, place),
+        where=where(state=State.FAILED, type=type_, error=error or None, place=place or None),
     )
-
-
-def _where(type: str, error: str, place: str) -> str:
-    """The group as a query."""
-    words = {"type": type, "error": error, "place": place}
-    return " ".join(["state:failed", *(f"{name}:{quoted(word)}" for name, word in words.items() if word)])
-
-
-def quoted(word: str) -> str:
-    """A word of a query, in quotes where it needs them."""
-    if word and not any(char.isspace() or char in '"\\<>()' for char in word):
-        return word
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _time(ms: int) -> datetime:

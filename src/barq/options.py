@@ -1,6 +1,6 @@
 """Options: what a caller may ask of a job, checked at the call and turned into what the server stores."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,6 +9,7 @@ import msgspec
 
 from barq.backoff import Backoff
 from barq.errors import InvalidType, InvalidValue, shown
+from barq.words import index_fields
 
 PRIORITIES: Final = {"low": 10, "normal": 0, "medium": -5, "high": -10, "critical": -15}
 """Names of priorities, as in Kue. The smaller number runs first."""
@@ -33,6 +34,8 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True, rename={"remov
     delay_ms: int = 0
     due_ms: int = 0
     """It was to wait so long, or until then: what tells how long it waited after that."""
+    index: tuple[str, ...] = ()
+    """Fields of its data that can be searched for."""
 
 
 PLAIN: Final = JobOptions()
@@ -100,6 +103,7 @@ def job_options(
     timeout: float | timedelta | None = None,
     title: str | None = None,
     remove_on_complete: bool = False,
+    index: Sequence[str] = (),
 ) -> JobOptions:
     """Check options and turn them into what is stored. Raises InvalidValue or InvalidType."""
     if backoff is not None and not isinstance(backoff, Backoff):
@@ -115,6 +119,7 @@ def job_options(
         timeout_ms=None if timeout is None else seconds_to_ms("timeout", timeout, least_ms=1),
         title=None if title is None else text("title", title, longest=LONGEST_TEXT),
         remove_on_complete=remove_on_complete,
+        index=index_fields(index) if index != () else (),
     )
 
 

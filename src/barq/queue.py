@@ -10,9 +10,10 @@ from typing import Any, Final, Literal, ParamSpec, Self, TypeVar, Unpack, overlo
 import msgspec
 from msgspec import UNSET
 
-from barq import listing, stats, steer
+from barq import bulk, listing, stats, steer
 from barq.audit import Acts
 from barq.backoff import Backoff, BackoffFunction
+from barq.bulk import Acted
 from barq.clock import Clock
 from barq.codec import Codec, JsonCodec
 from barq.durability import LOCAL, Durability, durability_of
@@ -40,6 +41,7 @@ from barq.options import (
 from barq.protocol import calls, looks
 from barq.protocol.calls import MOST_PER_CALL, Call, Space
 from barq.room import when_there_is_room
+from barq.search import Counted
 from barq.session import Session
 from barq.states import State
 from barq.stats import History, TypeStats
@@ -168,7 +170,7 @@ class Queue:
         if options.get("token") is not None:
             raise InvalidValue("one token can't name many jobs: enqueue them one by one, each with its own")
         terms = self._terms(type, options)
-        drafts = [Draft(terms, self._encode(item)) for item in data]
+        drafts = [Draft(terms, self._encode(item), item) for item in data]
         made: list[Job[Any]] = []
         if self.test_mode.entered:
             for draft in drafts:
@@ -186,7 +188,7 @@ class Queue:
         return Job(self, 0, self._draft(type, data, options))
 
     def _draft(self, type: str, data: Any, options: EnqueueOptions) -> Draft:
-        return Draft(self._terms(type, options), self._encode(data))
+        return Draft(self._terms(type, options), self._encode(data), data)
 
     def _terms(self, type: str, options: EnqueueOptions) -> Terms:
         """What is asked; where that is nothing but a type, it is worked out once."""
@@ -378,6 +380,38 @@ class Queue:
     async def ping(self) -> None:
         """Return when the server answers. Raises ServerUnreachable, ServerUnsuitable or PermissionDenied."""
         await self._here().store.send(calls.ping(self.space))
+
+    # ---- search
+
+    async def find(self, query: str = "", *, limit: int = 50, after: str | None = None) -> Page:
+        """A page of the jobs that a query finds, newest first: `state:failed type:email "mailbox full" age>1h`.
+
+        barq.where(…) makes a query of its parts; docs/search.md has the language. `after` is the `next` of the page before.
+        A page may have fewer jobs than its limit, or none, and go on all the same. Raises InvalidValue.
+        """
+        return await bulk.find(self, query, limit=limit, after=after)
+
+    async def count(self, query: str = "") -> Counted:
+        """How many jobs a query finds. Its `exact` is False when there are more than were counted."""
+        return await bulk.count(self, query)
+
+    async def act_on(
+        self,
+        verb: Literal["retry", "cancel", "promote", "remove"],
+        *,
+        where: str,
+        dry_run: bool = False,
+        most: int = 10_000,
+        after: str | None = None,
+        by: str = "",
+    ) -> Acted:
+        """Retry, cancel, promote or remove all jobs that a query finds, in steps of 250, `most` of them at a time.
+
+        Of those that are there when it begins it takes the ones in a state that allows it; completed ones are run again
+        only when the query asks for them (`state:completed`). `after` is the `next` of what an act has returned. With
+        `dry_run` it only counts. `by`: who acts, for the audit log.
+        """
+        return await bulk.act_on(self, verb, where=where, dry_run=dry_run, most=most, after=after, by=by)
 
     # ---- act
 

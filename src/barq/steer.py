@@ -27,6 +27,7 @@ from barq.options import (
 from barq.protocol import calls, looks
 from barq.protocol.looks import Order
 from barq.states import State, sources
+from barq.words import asked_terms
 
 if TYPE_CHECKING:
     from barq.queue import Queue
@@ -77,6 +78,10 @@ async def audit(queue: "Queue", limit: int, before: int | None) -> Acts:
 
 
 async def edit(queue: "Queue", id: int, data: Any, *, priority: Priority | None, retry: bool, by: str) -> None:
+    terms = b""
+    if data is not UNSET:
+        options = (await queue.get(id)).options
+        terms = asked_terms(options.title, options.index, data)
     call = looks.edit(
         queue.space,
         job_id(id),
@@ -85,6 +90,7 @@ async def edit(queue: "Queue", id: int, data: Any, *, priority: Priority | None,
         priority=None if priority is None else priority_number(priority),
         data=None if data is UNSET else queue._encode(data),
         retry=retry,
+        terms=terms,
     )
     if word := await queue._here().acts.send(call):
         raise refusal("retry" if retry else "edit", [(id, word)])
@@ -93,7 +99,8 @@ async def edit(queue: "Queue", id: int, data: Any, *, priority: Priority | None,
 async def clone(queue: "Queue", id: int, data: Any, *, by: str) -> Job[Any]:
     job = await queue.get(id)
     payload = job._record.payload if data is UNSET else queue._encode(data)
-    draft = Draft(Terms(job.type, {"priority": job.priority, **_asked(job.options)}), payload)
+    terms = Terms(job.type, {"priority": job.priority, **_asked(job.options)})
+    draft = Draft(terms, payload, job.data if terms.searchable and data is UNSET else data)
     made: Job[Any] = Job(queue, 0, draft)
     await queue._save(made, draft)
     if name := actor(by):
@@ -110,6 +117,7 @@ def _asked(options: JobOptions) -> dict[str, Any]:
         "timeout": None if options.timeout_ms is None else options.timeout_ms / 1000,
         "title": options.title,
         "remove_on_complete": options.remove_on_complete,
+        "index": options.index,
     }
 
 

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
@@ -41,6 +41,8 @@ class TaskOptions(typing.TypedDict, total=False):
     timeout: Any
     title: str | None
     remove_on_complete: bool
+    index: Sequence[str]
+    """Arguments by which its jobs can be found: with ("customer",) as customer:42."""
     durability: Durability | str
 
 

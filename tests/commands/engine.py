@@ -2,15 +2,23 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 import barq
 from barq.audit import Act, acts_of
+from barq.listing import Exchange
 from barq.protocol import calls, looks
 from barq.protocol.calls import Call, Claim, Happened, Holding, NewJob, Settlement, Space, Word, new_job
+from barq.protocol.finding import Wants
+from barq.query import parse
 from barq.record import Described, member, number, record_head
+from barq.search import MOST_LOOKED_AT, Walked, walk
 from barq.states import State
 from barq.store.store import Store
+
+T = TypeVar("T")
 
 LEASE_MS = 30_000
 
@@ -43,10 +51,11 @@ def new(
     payload: bytes = b"{}",
     token: str | None = None,
     watch: bool = False,
+    terms: bytes = b"",
 ) -> NewJob:
     """A job as an enqueue sends it. `due` as the script takes it: b"+MS" in so many ms, b"MS" at that time."""
     record = record_head(priority=priority, type=type, options=b"") + payload
-    return new_job(type.encode(), b"%d" % priority, due, record, token, watch)
+    return new_job(type.encode(), b"%d" % priority, due, record, token, watch, terms)
 
 
 def ending(held: Held, kind: str, body: bytes = b"", *, retry_ms: int | None = None) -> Settlement:
@@ -230,6 +239,38 @@ class Engine:
 
     async def resume(self, type: str = "", by: str = "") -> bool:
         return bool(await self.send(calls.resume(self.space, type, now_ms=self.now, by=by)))
+
+    async def find(
+        self,
+        query: str,
+        *,
+        limit: int = 1000,
+        after: str | None = None,
+        looks: int = MOST_LOOKED_AT,
+        wants: Wants = "ids",
+    ) -> Walked:
+        steps = walk(
+            self.space,
+            parse(query),
+            now_ms=self.now,
+            wants=wants,
+            limit=limit,
+            data=lambda job: msgspec.json.decode(job.record.payload),
+            after=after,
+            looks=looks,
+        )
+        return await self.exchange(steps)
+
+    async def exchange(self, steps: Exchange[T]) -> T:
+        """An operation of several calls."""
+        reply = None
+        while True:
+            try:
+                call = steps.send(reply)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            reply = await self.send(call)
 
     async def prune(self, type: str = "email") -> int:
         return int(await self.send(calls.prune(self.space, type, now_ms=self.now)))

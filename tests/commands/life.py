@@ -23,7 +23,8 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
     engine.space = Space(engine.space.queue, completed=Retention(count=3), failed=Retention(count=3))
     space, types = engine.space, [email, push]
     now = engine.now
-    told.append(await engine.enqueue(*[email] * 4, push, new(push, due=b"+1000", token="t"), new(email, watch=True)))
+    ada = new(email, terms=b"ada\0customer")
+    told.append(await engine.enqueue(*[ada] * 4, push, new(push, due=b"+1000", token="t"), new(email, watch=True)))
     told.append(await engine.enqueue(new(push, token="t"), new(push, priority=-5)))
     told.append(await engine.repeat())
     await say(calls.beat(space, "w1", b"{}", now_ms=now, lives_ms=9000))
@@ -37,7 +38,9 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
     told.append(await engine.report(*(word(one, "log", b"a") for one in first), word(first[0], "progress", b"5 ")))
     told.append(
         await engine.settle(
-            ending(first[0], "complete", b"1"), ending(first[1], "fail", b"2"), ending(first[2], "fail", retry_ms=500)
+            ending(first[0], "complete", b"1"),
+            ending(first[1], "fail", b'{"type":"E"}'),
+            ending(first[2], "fail", retry_ms=500),
         )
     )
     told.append(await engine.settle(ending(second[0], "release"), ending(first[0], "complete", b"1")))
@@ -47,6 +50,8 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
     await say(calls.recall(space, member(third.id), third.token, "step"))
     told.append(await engine.settle(ending(third, "park", b"3")))
     await say(calls.act(space, "retry", [third.id], now_ms=now))
+    queries = ("ada", "customer:a* state:failed", "age<1h", "id:1", "error:e")
+    told.extend([list((await engine.find(query)).ids) for query in queries])
     for verb in ("promote", "cancel", "retry", "remove", "retry"):
         await say(calls.act(space, verb, [1, 2, 3, 6, 99], now_ms=now))
     engine.clock.advance(LEASE_MS / 1000 + 1)

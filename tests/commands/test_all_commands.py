@@ -92,6 +92,7 @@ NAMES = [
     "{", "}", "{}", "{a}:{b}", "a:b", ":", "a b", "  ", "🐘", "é" * 128, "x" * 256, "%s%d", "[a-z]*?", "\\", "'", '"',
     "job", "run", "end", "note", "seq", "log", "log:a1", "token", "once", "said", "types", "workers", "workers:until",
     "events", "eventseq", "watch", "inbox", "inbox:x", "waiting", "active", "email:waiting", "wake", "_" * 65, "a1",
+    "find", "terms", "=a", "^",
 ]  # fmt: skip
 
 

@@ -65,9 +65,17 @@ NewJob = tuple[bytes, bytes, bytes, bytes, bytes]
 
 
 def new_job(
-    type: bytes, priority: bytes, due: bytes, record: bytes, token: str | None = None, watch: bool = False
+    type: bytes,
+    priority: bytes,
+    due: bytes,
+    record: bytes,
+    token: str | None = None,
+    watch: bool = False,
+    terms: bytes = b"",
 ) -> NewJob:
-    """One job of an enqueue. `watch` has its events put into the caller's inbox from the first on."""
+    """One job of an enqueue. `watch` has its events put into the caller's inbox from the first on; `terms` find it."""
+    if terms:
+        return type, priority, due, record, b"%b%b\0%b" % (b"w" if watch else b"-", (token or "").encode(), terms)
     if token is not None:
         return type, priority, due, record, (b"w" if watch else b"-") + token.encode()
     return type, priority, due, record, b"w" if watch else b""

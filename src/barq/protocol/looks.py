@@ -146,12 +146,23 @@ def _pause(settings: bytes, now_ms: int) -> dict[str, Any] | None:
 
 
 def edit(
-    space: Space, id: int, *, now_ms: int, by: str, priority: int | None, data: bytes | None, retry: bool
+    space: Space,
+    id: int,
+    *,
+    now_ms: int,
+    by: str,
+    priority: int | None,
+    data: bytes | None,
+    retry: bool,
+    terms: bytes = b"",
 ) -> Call[str]:
-    """Change what was asked of a job (None = as it was), and run a finished one again; as `act` answers for one job."""
+    """Change what was asked of a job (None = as it was), and run a finished one again; as `act` answers for one job.
+
+    `terms` are those by which a job with the new data is found.
+    """
     told = b"" if priority is None else b"%d" % priority
     args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, _name(), by.encode(), member(id), told)
-    changed = (_NO if data is None else _YES, data or b"", _YES if retry else _NO)
+    changed = (_NO if data is None else _YES, data or b"", terms, _YES if retry else _NO)
     return Call(script("edit"), space.prefix, (*args, *changed), lambda reply: str(reply.decode()))
 
 

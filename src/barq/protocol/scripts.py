@@ -10,7 +10,7 @@ The header of a command names its arguments, so that no body counts positions:
     -- uses: clock lines               files of lua/lib
     -- moves: waiting>active           the only moves it can make; their events come from the table of states
 
-A line `-- step: NAME` in a body stands for the file NAME of lua/steps, which runs at that place.
+A line `-- step: NAME` in a body, a step or a shared part stands for the file NAME of lua/steps, which runs at that place.
 
 What is assembled runs anew at every call, so it holds only what the command needs: a table or function that it does not
 use costs as much as a command of the server. That is why what several commands do once each is a step and no function: a
@@ -31,8 +31,10 @@ _LIBRARY = (
     "lines",
     "settings",
     "events",
+    "terms",
     "forget",
     "look",
+    "rank",
     "once",
     "audit",
     "acted",
@@ -41,7 +43,7 @@ _LIBRARY = (
 )  # in the order they build on each other
 _SHEBANG = {"deny-oom": "#!lua\n", "allow-oom": "#!lua flags=allow-oom\n", "no-writes": "#!lua flags=no-writes\n"}
 _LOOP = re.compile(r"for ([\w, ]+) in (each\w*)\(([\w, ]*)\) do")
-_STEP = re.compile(r"^-- step: (\w+)$", re.MULTILINE)
+_STEP = re.compile(r"^ *-- step: (\w+)$", re.MULTILINE)
 _HEADER = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
 
 
@@ -81,8 +83,8 @@ def script(name: str) -> Script:
         parts.append(rendered_for_lua(_moves(head.get("moves", ""))))
     groups = {key: fields.split() for key, fields in head.items() if key.startswith("each")}
     parts.append(_named_arguments(head.get("args", "").split(), groups))
-    parts += [_read("lib", part) for part in _LIBRARY if part in uses]
-    parts.append(_STEP.sub(lambda step: _read("steps", step[1]), _read("commands", name)))
+    parts += [_with_steps(_read("lib", part)) for part in _LIBRARY if part in uses]
+    parts.append(_with_steps(_read("commands", name)))
     plain = _LOOP.sub(functools.partial(_written_out, groups), "\n".join(parts))
     source = (_SHEBANG[head["flags"]] + plain).encode()
     return Script(
@@ -93,6 +95,10 @@ def script(name: str) -> Script:
         plain_source=plain.encode(),
         plain_sha=_sha(plain.encode()),
     )
+
+
+def _with_steps(part: str) -> str:
+    return _STEP.sub(lambda step: _with_steps(_read("steps", step[1])), part)
 
 
 def _moves(declared: str) -> list[Move]:

@@ -14,6 +14,7 @@ from barq import queue as _queue
 from barq import task as _task
 from barq.audit import Acts
 from barq.backoff import Backoff, BackoffFunction
+from barq.bulk import Acted
 from barq.clock import Clock
 from barq.codec import Codec
 from barq.durability import LOCAL, Durability
@@ -27,6 +28,7 @@ from barq.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, Priority, Rete
 from barq.outcome import ErrorInfo
 from barq.protocol import calls
 from barq.record import Run
+from barq.search import Counted
 from barq.states import State
 from barq.stats import History, TypeStats
 from barq.steps import Step
@@ -235,6 +237,39 @@ class Queue:
     def ping(self) -> None:
         """Return when the server answers. Raises ServerUnreachable, ServerUnsuitable or PermissionDenied."""
         portal.call(self.asyncio.ping(), self._loop)
+
+    def find(self, query: str = "", *, limit: int = 50, after: str | None = None) -> Page:
+        """A page of the jobs that a query finds, newest first: `state:failed type:email "mailbox full" age>1h`.
+
+        barq.where(…) makes a query of its parts; docs/search.md has the language. `after` is the `next` of the page before.
+        A page may have fewer jobs than its limit, or none, and go on all the same. Raises InvalidValue.
+        """
+        page = portal.call(self.asyncio.find(query, limit=limit, after=after), self._loop)
+        return Page([Job(job, self._loop) for job in page], page.next)
+
+    def count(self, query: str = "") -> Counted:
+        """How many jobs a query finds. Its `exact` is False when there are more than were counted."""
+        return portal.call(self.asyncio.count(query), self._loop)
+
+    def act_on(
+        self,
+        verb: Literal["retry", "cancel", "promote", "remove"],
+        *,
+        where: str,
+        dry_run: bool = False,
+        most: int = 10000,
+        after: str | None = None,
+        by: str = "",
+    ) -> Acted:
+        """Retry, cancel, promote or remove all jobs that a query finds, in steps of 250, `most` of them at a time.
+
+        Of those that are there when it begins it takes the ones in a state that allows it; completed ones are run again
+        only when the query asks for them (`state:completed`). `after` is the `next` of what an act has returned. With
+        `dry_run` it only counts. `by`: who acts, for the audit log.
+        """
+        return portal.call(
+            self.asyncio.act_on(verb, where=where, dry_run=dry_run, most=most, after=after, by=by), self._loop
+        )
 
     def cancel(self, *ids: int, by: str = "") -> None:
         """The jobs never run (again); where one runs now, its handler is cancelled within about a second.

@@ -3,7 +3,7 @@
 -- each: id
 -- returns: for each id '' when done, 'missing', or the state that does not allow it
 -- flags: allow-oom
--- uses: clock lines events look once audit acted
+-- uses: clock lines events terms look once audit acted
 -- moves: waiting>cancelled delayed>cancelled active>cancelled blocked>cancelled
 local before = answered_before()
 if before then return before end
@@ -19,6 +19,7 @@ for i, id in each() do
     local run = call('HGET', prefix .. 'run', id)
     call('HDEL', prefix .. 'run', id)
     call('HSET', prefix .. 'end', id, whole(t) .. ' ' .. (run or '0 0 0') .. '\n')
+    forget_error(id)
     move(type, state, CANCELLED, {id}, {whole(t), id})
     acted(id, state)
     answer[i] = ''

@@ -1,9 +1,9 @@
 -- edit: change what was asked of a job that does not run: its priority, its data. With retry (1) a finished one waits again.
--- args: again now events_keep name by id priority has_data data retry
--- priority: '' = as it was. has_data: 1 = data takes the place of what it had
+-- args: again now events_keep name by id priority has_data data terms retry
+-- priority: '' = as it was. has_data: 1 = data takes the place of what it had, and it is found by other `terms`
 -- returns: '' when done, 'missing', or the state that does not allow it
 -- flags: deny-oom
--- uses: clock lines events look once audit anew
+-- uses: clock lines events terms look once audit anew
 -- moves: completed>waiting failed>waiting cancelled>waiting blocked>waiting
 local MOST_WRITTEN_DOWN = 2000
 
@@ -17,7 +17,7 @@ if retry == '1' and EVENT[state .. '>' .. WAITING] ~= 'retry' then return answer
 
 if priority == '' then priority = was end
 local created, options, payload = string.match(record, '^(%d+)\t%-?%d+(\t[^\n]*\n)(.*)$')
-if has_data ~= '1' then data = payload end
+if has_data ~= '1' then data = payload else find_by(id, type, terms) end
 call('HSET', prefix .. 'job', id, created .. '\t' .. priority .. options .. data)
 if state == WAITING then call('ZADD', line(type, WAITING), 'XX', priority, id) end
 local change = '{"priority":' .. priority .. ',"data":' .. tostring(has_data == '1') .. '}'

@@ -1,7 +1,8 @@
 -- enqueue: store new jobs. A batch sent again under the same name stores nothing and gets the same answer.
 -- args: again now events_keep producer batch inbox watch_ms limits
 -- each: type priority due record extra
--- due: '' = at once, +MS = in so many ms, MS = at that time. extra: '' or w (watch) or - and an idempotency token
+-- due: '' = at once, +MS = in so many ms, MS = at that time
+-- extra: '' or w (watch) or -, an idempotency token, and behind a \0 what can be searched for, TERM \n TERM (see terms.lua)
 -- limits: '' or JSON {waiting: {type: how many jobs of it may wait or be delayed}, memory: bytes the server may use}
 -- returns: {id of the first new job, (position, id of the job that had this token already, or why it was refused)*}
 -- refused: -1 = as many of its type wait as may, -2 = the server uses as much memory as it may
@@ -24,14 +25,17 @@ local t = time_ms(now)
 local created = whole(t) .. '\t'
 
 -- what is there already: tokens, types
-local known, tokens, fresh = {}, {}, 0
+local known, tokens, terms, fresh = {}, {}, {}, 0
 local names, seen = {}, {}
 for i, type, _, _, _, extra in each() do
   if #extra > 1 then
-    local token = string.sub(extra, 2)
-    tokens[i] = token
-    known[i] = call('GET', prefix .. 'token:' .. token .. ':once') or known[token]
-    if not known[i] then known[token] = true end
+    local token, cut = string.sub(extra, 2), string.find(extra, '\0', 2, true)
+    if cut then token, terms[i] = string.sub(extra, 2, cut - 1), string.sub(extra, cut + 1) end
+    if token ~= '' then
+      tokens[i] = token
+      known[i] = call('GET', prefix .. 'token:' .. token .. ':once') or known[token]
+      if not known[i] then known[token] = true end
+    end
   end
   if not known[i] then fresh = fresh + 1 end
   if not seen[type] then seen[type] = true names[#names + 1] = type end
@@ -72,7 +76,7 @@ end
 
 local first = call('INCRBY', prefix .. 'seq', fresh) - fresh + 1
 local answer, of_token = {first}, {}
-local records, watched = {}, {}
+local records, watched, found_by, found_terms = {}, {}, {}, {}
 local lines = {}
 local of, of_type
 local next_id = first
@@ -110,6 +114,14 @@ for i, type, priority, due, record, extra in each() do
       watched[#watched + 1] = member
       watched[#watched + 1] = whole(t + watch_ms) .. ':' .. inbox
     end
+    if terms[i] then
+      found_terms[#found_terms + 1] = member
+      found_terms[#found_terms + 1] = type .. '\n' .. terms[i] .. '\n'
+      for term in string.gmatch(terms[i], '[^\n]+') do
+        found_by[#found_by + 1] = 0
+        found_by[#found_by + 1] = term .. '\0' .. member
+      end
+    end
     if tokens[i] then
       of_token[tokens[i]] = next_id
       call('SET', prefix .. 'token:' .. tokens[i] .. ':once', digits, 'PX', TOKEN_LIVES_MS)
@@ -118,6 +130,13 @@ for i, type, priority, due, record, extra in each() do
   end
 end
 if #records > 0 then call('HSET', prefix .. 'job', unpack(records)) end
+if #found_terms > 0 then
+  local AT_ONCE = 4000
+  call('HSET', prefix .. 'terms', unpack(found_terms))
+  for from = 1, #found_by, AT_ONCE do
+    call('ZADD', prefix .. 'find', unpack(found_by, from, math.min(from + AT_ONCE - 1, #found_by)))
+  end
+end
 if #watched > 0 then call('HSET', prefix .. 'watch', unpack(watched)) end
 for type, of in pairs(lines) do
   if #of.waiting_ids > 0 then enter(type, NONE, WAITING, of.waiting_ids, of.waiting) end

@@ -4,26 +4,14 @@
 -- skip: how many jobs behind that place are left out
 -- returns: {1 when there is more, else 0, (id, state, score, record, run, end, note)*}
 -- flags: no-writes
--- uses: lines look
+-- uses: lines look rank
 local key = line(type, state)
 local backwards = order == 'desc'
 most = tonumber(most)
 
--- how many stand before the place, in the order of the line; found by halving, as the job of the place may have moved
-local function before(place_score, place_id)
-  local low, high = 0, call('ZCARD', key)
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    local at = call('ZRANGE', key, middle, middle, 'WITHSCORES')
-    local at_score = tonumber(at[2])
-    if at_score < place_score or (at_score == place_score and at[1] < place_id) then low = middle + 1 else high = middle end
-  end
-  return low
-end
-
 local rank = 0
 if after ~= '' then
-  rank = before(tonumber(score), after)
+  rank = before(key, tonumber(score), after)
   if backwards then
     rank = call('ZCARD', key) - rank
   elseif call('ZRANGE', key, rank, rank)[1] == after then

@@ -3,7 +3,7 @@
 -- each: id
 -- returns: for each id '' when done, 'missing', or the state that does not allow it
 -- flags: deny-oom
--- uses: clock lines events look once audit acted anew
+-- uses: clock lines events terms look once audit acted anew
 -- moves: completed>waiting failed>waiting cancelled>waiting blocked>waiting
 local before = answered_before()
 if before then return before end

@@ -11,4 +11,5 @@ local function begin_anew(id, state)
     tried[#tried + 1] = id
     tried[#tried + 1] = ended
   end
+  if state == COMPLETED then forget_error(id) end -- that of an attempt before it completed, see lib/terms.lua
 end

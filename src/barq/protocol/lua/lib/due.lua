@@ -56,5 +56,7 @@ local function rescue_lost(type, now, poison)
     call('HDEL', prefix .. 'run', unpack(poisoned))
     call('HSET', prefix .. 'end', unpack(ended))
     enter(type, ACTIVE, FAILED, poisoned, failed, errors)
+    local erred_ids = poisoned
+    -- step: erring
   end
 end

@@ -1,5 +1,14 @@
 -- Forget everything about jobs that are in no line any more.
 local function forget(ids)
+  if call('EXISTS', prefix .. 'terms') == 1 then -- what can be searched for of them, see terms.lua
+    local AT_ONCE = 4000
+    local terms, gone = call('HMGET', prefix .. 'terms', unpack(ids)), {}
+    for i, id in ipairs(ids) do
+      for term in string.gmatch(terms[i] or '', '\n([^\n]+)') do gone[#gone + 1] = term .. '\0' .. id end
+    end
+    for from = 1, #gone, AT_ONCE do call('ZREM', prefix .. 'find', unpack(gone, from, math.min(from + AT_ONCE - 1, #gone))) end
+    call('HDEL', prefix .. 'terms', unpack(ids))
+  end
   call('HDEL', prefix .. 'job', unpack(ids))
   call('HDEL', prefix .. 'run', unpack(ids))
   call('HDEL', prefix .. 'end', unpack(ids))

@@ -90,17 +90,21 @@ if group_count ~= '0' then
     elseif kind == 'complete' then
       call('HDEL', prefix .. 'run', unpack(settled))
       move(type, ACTIVE, COMPLETED, settled, lot.scored, lot.bodies)
-    elseif kind == 'fail' then
-      call('HDEL', prefix .. 'run', unpack(settled))
-      move(type, ACTIVE, FAILED, settled, lot.scored, lot.bodies)
     elseif kind == 'discard' then
       move(type, ACTIVE, NONE, settled, nil, lot.bodies)
       forget(settled)
-    elseif kind == 'retry' then
-      move(type, ACTIVE, DELAYED, settled, lot.scored, lot.bodies)
-      wake(type)
-    elseif kind == 'park' then
-      move(type, ACTIVE, BLOCKED, settled, lot.scored, lot.bodies)
+    elseif kind == 'fail' or kind == 'retry' or kind == 'park' then
+      if kind == 'fail' then
+        call('HDEL', prefix .. 'run', unpack(settled))
+        move(type, ACTIVE, FAILED, settled, lot.scored, lot.bodies)
+      elseif kind == 'park' then
+        move(type, ACTIVE, BLOCKED, settled, lot.scored, lot.bodies)
+      else
+        move(type, ACTIVE, DELAYED, settled, lot.scored, lot.bodies)
+        wake(type)
+      end
+      local erred_ids, errors = settled, lot.bodies
+      -- step: erring
     else
       local scored, known = scored_by_priority(settled)
       if #known > 0 then move(type, ACTIVE, WAITING, known, scored) end
