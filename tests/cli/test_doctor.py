@@ -71,11 +71,11 @@ def test_servers_that_refuse_jobs_are_examined_all_the_same(
 
 
 def test_missing_rights_are_named(cli: Cli, own_server: Server) -> None:
-    rules = ("on", ">secret", "~*", "&*", "+@all", "-zpopmin", "-xread", "-config")
+    rules = ("on", ">secret", "~*", "&*", "+@all", "-zremrangebyrank", "-xread", "-config")
     tell(own_server, "ACL", "SETUSER", "ada", *rules)
     done = cli("doctor", "--json", "--url", own_server.url.replace("//", "//ada:secret@"))
     assert done.code == 1
-    assert findings(done)["permissions"]["says"].startswith("the user may not run ZPOPMIN, XREAD:")
+    assert findings(done)["permissions"]["says"].startswith("the user may not run ZREMRANGEBYRANK, XREAD:")
     assert "can't be read" in findings(done)["persistence"]["says"]
     tell(own_server, "ACL", "SETUSER", "ada", "+@all", "-config")
     done = cli("doctor", "--json", "--url", own_server.url.replace("//", "//ada:secret@"))

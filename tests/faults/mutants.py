@@ -166,11 +166,12 @@ MUTANTS: Final = [
     Mutant(
         "last in, first out",
         [
+            Edit(f"{LUA}/steps/claiming.lua", "call('ZRANGE', key, 0, n - 1)", "call('ZREVRANGE', key, 0, n - 1)"),
             Edit(
                 f"{LUA}/steps/claiming.lua",
-                "call('ZPOPMIN', line(type, WAITING), n)",
-                "call('ZPOPMAX', line(type, WAITING), n)",
-            )
+                "call('ZREMRANGEBYRANK', key, 0, got - 1)",
+                "call('ZREM', key, unpack(popped))",
+            ),
         ],
     ),
     Mutant(

@@ -14,8 +14,9 @@ import barq
 from tests.support import Server, until
 
 JOBS = 2000
-COMMANDS_IN_A_TURN = 15
-"""TIME; HMGET HSET HDEL ZREM ZADD to settle; HMGET ZPOPMIN HMGET HMGET HSET ZADD to claim; INCR XADD EXISTS to publish."""
+COMMANDS_IN_A_TURN = 16
+"""TIME; HMGET HSET HDEL ZREM ZADD to settle; HMGET ZRANGE ZREMRANGEBYRANK HMGET HMGET HSET ZADD to claim; INCR XADD EXISTS
+to publish."""
 BLOCKS_OF_A_RUNNING_JOB = 30
 """Objects that a job holds while its handler waits: its task, coroutines, future, timer, record and attempt."""
 

@@ -6,7 +6,8 @@ A call is one round trip and one atomic script (or one plain command). Sending i
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -176,9 +177,9 @@ def turn(
     most: int,
 ) -> Call[tuple[list[bytes], Claim]]:
     """Settle and claim in one call, without chores and retention; returns what each would."""
-    groups, items = _grouped(settlements)
+    counts, settled = _grouped(settlements)
     args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, _holder(nonce, worker), b"%d" % lease_ms, b"%d" % most]
-    args += (b"%d" % len(types), b"%d" % (len(groups) // _GROUP_FIELDS), *_pairs(types), *groups, *items)
+    args += (b"%d" % len(types), *counts, *_pairs(types), *settled)
     return Call(script("turn"), space.prefix, tuple(args), lambda reply: (reply[0], _claimed(reply[1])))
 
 
@@ -193,8 +194,8 @@ def _pairs(types: Iterable[tuple[str, int]]) -> Iterable[bytes]:
 
 
 def _claimed(reply: list[Any]) -> Claim:
-    due, groups, *flat = reply
-    jobs = iter(zip(flat[::2], flat[1::2], strict=True))
+    due, groups, *lists = reply
+    jobs = chain.from_iterable(map(zip, lists[::2], lists[1::2]))
     sizes = zip(groups[::3], groups[1::3], groups[2::3], strict=True)
     return Claim([(type_, token, list(islice(jobs, size))) for type_, token, size in sizes], due)
 
@@ -204,29 +205,32 @@ def settle(space: Space, settlements: Iterable[Settlement], *, now_ms: int, prun
 
     With `prunes` the retention of finished jobs is applied on the way.
     """
-    groups, items = _grouped(settlements)
+    counts, settled = _grouped(settlements)
     args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, *_retention(space), _YES if prunes else _NO]
-    args += (b"%d" % (len(groups) // _GROUP_FIELDS), *groups, *items)
+    args += (*counts, *settled)
     return Call(script("settle"), space.prefix, tuple(args), _same)
 
 
-_GROUP_FIELDS: Final = 5
+_SHARED_BY_GROUP: Final = itemgetter(0, 2, 3, 4)
 
 
-def _grouped(settlements: Iterable[Settlement]) -> tuple[list[bytes], list[bytes]]:
-    """(type, token, kind, retry_ms, size) of settlements in a row that share these, and (id, body) of each."""
+def _grouped(settlements: Iterable[Settlement]) -> tuple[tuple[bytes, bytes], list[bytes]]:
+    """How many groups and ids follow, and these: (type, token, kind, retry_ms, size, bodies) of settlements in a row that
+    share the first four, then all ids, then of each group its bodies, or one that all of it share."""
     groups: list[bytes] = []
-    items: list[bytes] = []
-    group, begun = None, 0
-    for type_, id_, token, kind, retry_ms, body in settlements:
-        if (type_, token, kind, retry_ms) != group:
-            if group is not None:
-                groups += (*group, b"%d" % (len(items) // 2 - begun))
-            group, begun = (type_, token, kind, retry_ms), len(items) // 2
-        items += (id_, body)
-    if group is not None:
-        groups += (*group, b"%d" % (len(items) // 2 - begun))
-    return groups, items
+    ids: list[bytes] = []
+    bodies: list[bytes] = []
+    count = 0
+    for shared, of_group in groupby(settlements, _SHARED_BY_GROUP):
+        some = list(of_group)
+        told = [one[5] for one in some]
+        if told.count(told[0]) == len(told):
+            del told[1:]
+        groups += (*shared, b"%d" % len(some), b"%d" % len(told))
+        ids += [one[1] for one in some]
+        bodies += told
+        count += 1
+    return (b"%d" % count, b"%d" % len(ids)), [*groups, *ids, *bodies]
 
 
 Holding = tuple[bytes, bytes, bytes]

@@ -5,7 +5,8 @@ The header of a command names its arguments, so that no body counts positions:
     -- args: again now lease_ms        what every call gives once; `again` is 1 when a call is sent again
     -- each: type id token             what follows for each item; `for i, type, id, token in each() do`,
                                        or for some of them `for i, type, id, token in each(first, last) do`
-                                       (of several groups each_NAME, all but the last are counted by an argument NAME_count)
+                                       (of several groups each_NAME, all but the last are counted by an argument NAME_count);
+                                       of one with a single field also `{each_NAME()}` for all, `each_NAME(n)` for the nth
     -- flags: deny-oom | allow-oom | no-writes
     -- uses: clock lines               files of lua/lib
     -- moves: waiting>active           the only moves it can make; their events come from the table of states
@@ -43,6 +44,7 @@ _LIBRARY = (
 )  # in the order they build on each other
 _SHEBANG = {"deny-oom": "#!lua\n", "allow-oom": "#!lua flags=allow-oom\n", "no-writes": "#!lua flags=no-writes\n"}
 _LOOP = re.compile(r"for ([\w, ]+) in (each\w*)\(([\w, ]*)\) do")
+_VALUES = re.compile(r"\b(each\w*)\(([^()]*)\)")
 _STEP = re.compile(r"^ *-- step: (\w+)$", re.MULTILINE)
 _HEADER = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
 
@@ -86,6 +88,7 @@ def script(name: str) -> Script:
     parts += [_with_steps(_read("lib", part)) for part in _LIBRARY if part in uses]
     parts.append(_with_steps(_read("commands", name)))
     plain = _LOOP.sub(functools.partial(_written_out, groups), "\n".join(parts))
+    plain = _VALUES.sub(functools.partial(_single_values, groups), plain)
     source = (_SHEBANG[head["flags"]] + plain).encode()
     return Script(
         name=name,
@@ -137,6 +140,16 @@ def _written_out(groups: dict[str, list[str]], loop: re.Match[str]) -> str:
         f"for {index} = {loop[3] or f'1, {group}_items'} do local at = {group}_begin + ({index} - 1) * {len(fields)} "
         f"local {', '.join(name for name, _ in wanted)} = {values}"
     )
+
+
+def _single_values(groups: dict[str, list[str]], use: re.Match[str]) -> str:
+    """All items of a group with one field, or the nth."""
+    group, which = use[1], use[2]
+    if len(groups[group]) != 1:
+        raise ValueError(f"{group} has {len(groups[group])} fields: go through it with `for … in {group}() do`")
+    if which:
+        return f"ARGV[{group}_begin + {which}]"
+    return f"unpack(ARGV, {group}_begin + 1, {group}_begin + {group}_items)"
 
 
 def _read(folder: str, name: str) -> str:

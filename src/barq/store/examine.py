@@ -18,7 +18,7 @@ _TRY_ALL: Final = """
 local tried = {
   {'SET', 'v', 'PX', 1000}, {'GET'}, {'PEXPIRE', 1000}, {'EXISTS'}, {'HSET', 'f', 'v'}, {'HMGET', 'f'}, {'HGET', 'f'},
   {'HDEL', 'f'}, {'HEXISTS', 'f'}, {'HKEYS'}, {'HSCAN', '0'}, {'ZADD', 1, 'm'}, {'ZREM', 'm'}, {'ZCARD'},
-  {'ZSCORE', 'm'}, {'ZRANGE', 0, 0}, {'ZRANGEBYSCORE', 0, 0}, {'ZREVRANGE', 0, 0}, {'ZPOPMIN'}, {'RPUSH', 'v'},
+  {'ZSCORE', 'm'}, {'ZRANGE', 0, 0}, {'ZRANGEBYSCORE', 0, 0}, {'ZREVRANGE', 0, 0}, {'ZREMRANGEBYRANK', 0, 0}, {'RPUSH', 'v'},
   {'LTRIM', 0, 0}, {'INCR'}, {'INCRBY', 1}, {'XADD', '*', 'f', 'v'}, {'DEL'},
 }
 local denied = {}

@@ -5,7 +5,7 @@
 -- args: again now events_keep holder lease_ms poison most chores
 -- each_type: type most_of_type
 -- due: ms until something is due, or false; beside jobs 0 when more is due than was moved on the way, else false
--- returns: {due, {(type, token, how many jobs)*}, (id, record)*}
+-- returns: {due, {(type, token, how many jobs)*}, ({ids}, {their records})*}
 -- flags: allow-oom
 -- uses: clock lines settings events due
 -- moves: delayed>waiting active>waiting active>failed waiting>active

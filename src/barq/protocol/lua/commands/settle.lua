@@ -1,8 +1,9 @@
 -- settle: say how attempts ended. Refused for a holder whose token is stale; sent again it changes nothing.
--- args: again now events_keep completed_ms completed_count failed_ms failed_count prunes group_count
--- each_group: type token kind retry_ms size
--- each_settlement: id body
--- a group: that many settlements in a row which share these
+-- args: again now events_keep completed_ms completed_count failed_ms failed_count prunes group_count id_count
+-- each_group: type token kind retry_ms size group_bodies
+-- each_id: id
+-- each_body: body
+-- a group: that many jobs in a row which share these, with as many bodies, or with one that they share
 -- kind: complete, discard (complete and forget), fail (for good, or again in retry_ms), release (hand back, nothing burnt),
 --   park (blocked until somebody retries it, nothing burnt; with '-' as retry_ms)
 -- prunes: 1 = apply the retention to the lines that these jobs enter

@@ -1,9 +1,10 @@
 -- turn: settle and claim in one call: what a busy worker says at the end of a turn of its loop. Chores and retention are
 -- for settle and claim alone, so that this has nothing to set up that it does not need.
--- args: again now events_keep holder lease_ms most type_count group_count
+-- args: again now events_keep holder lease_ms most type_count group_count id_count
 -- each_type: type most_of_type
--- each_group: type token kind retry_ms size
--- each_settlement: id body
+-- each_group: type token kind retry_ms size group_bodies
+-- each_id: id
+-- each_body: body
 -- returns: {what settle returns, what claim returns}
 -- flags: allow-oom
 -- uses: clock lines settings events forget

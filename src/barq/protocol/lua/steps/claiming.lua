@@ -10,6 +10,7 @@ if again == '1' then -- what the call got the first time
     for from = 1, #ids, 500 do
       local slice = {unpack(ids, from, math.min(from + 499, #ids))}
       local runs = call('HMGET', prefix .. 'run', unpack(slice))
+      local mine_of_slice = {}
       for i, id in ipairs(slice) do
         if runs[i] and string.find(runs[i], mine, 1, true) then
           local g = #groups
@@ -18,9 +19,12 @@ if again == '1' then -- what the call got the first time
           else
             groups[g + 1], groups[g + 2], groups[g + 3] = type, runs[i], 1
           end
-          answer[#answer + 1] = id
-          answer[#answer + 1] = call('HGET', prefix .. 'job', id)
+          mine_of_slice[#mine_of_slice + 1] = id
         end
+      end
+      if #mine_of_slice > 0 then
+        answer[#answer + 1] = mine_of_slice
+        answer[#answer + 1] = call('HMGET', prefix .. 'job', unpack(mine_of_slice))
       end
     end
   end
@@ -44,13 +48,17 @@ if #groups == 0 then
     for i, type in ipairs(types) do
       local n = math.min(wanted[i], left, round == 1 and share or left)
       if open[i] and n > 0 then
-        local popped = call('ZPOPMIN', line(type, WAITING), n)
-        local ids = popped_of[i] or {}
-        local had = #ids
-        for k = 1, #popped, 2 do ids[had + (k + 1) / 2] = popped[k] end
-        popped_of[i] = ids
-        if #popped < 2 * n then wanted[i] = 0 else wanted[i] = wanted[i] - n end
-        left = left - #popped / 2
+        local key = line(type, WAITING)
+        local popped = call('ZRANGE', key, 0, n - 1) -- half of the work of ZPOPMIN, which tells the scores as well
+        local got, ids = #popped, popped_of[i]
+        if got > 0 then call('ZREMRANGEBYRANK', key, 0, got - 1) end
+        if ids then
+          for k = 1, got do ids[#ids + 1] = popped[k] end
+        else
+          popped_of[i] = popped
+        end
+        wanted[i] = got < n and 0 or wanted[i] - n
+        left = left - got
       end
     end
     if left == 0 or #types == 1 then break end
@@ -60,16 +68,15 @@ if #groups == 0 then
   -- token are told as a group.
   local held_by = ' ' .. holder .. ' ' .. whole(t) .. ' '
   local first_run, lease_end = '1' .. held_by .. '0 0', whole(t + lease_ms)
-  local g, out = 0, 2
+  local g = 0
   for i, type in ipairs(types) do
     local ids = popped_of[i]
     if ids and #ids > 0 then
       local records = call('HMGET', prefix .. 'job', unpack(ids))
       local before = call('HMGET', prefix .. 'run', unpack(ids))
-      local started, leases, run, n, group_token = {}, {}, {}, 0, nil
-      for k, id in ipairs(ids) do
-        local record = records[k]
-        if record then
+      local leases, run, k, group_token = {}, {}, 1, nil
+      while ids[k] do
+        if records[k] then
           local token = first_run
           if before[k] then
             local attempt, failures, rescues = between_attempts(before[k])
@@ -80,20 +87,22 @@ if #groups == 0 then
             group_token, g = token, g + 3
           end
           groups[g] = groups[g] + 1
-          n = n + 1
-          started[n] = id
-          leases[2 * n - 1] = lease_end
-          leases[2 * n] = id
-          run[2 * n - 1] = id
-          run[2 * n] = token
-          answer[out + 1] = id
-          answer[out + 2] = record
-          out = out + 2
+          leases[2 * k - 1] = lease_end
+          leases[2 * k] = ids[k]
+          run[2 * k - 1] = ids[k]
+          run[2 * k] = token
+          k = k + 1
+        else -- nothing is known of it
+          table.remove(ids, k)
+          table.remove(records, k)
+          table.remove(before, k)
         end
       end
-      if n > 0 then
+      if #ids > 0 then
         call('HSET', prefix .. 'run', unpack(run))
-        enter(type, WAITING, ACTIVE, started, leases)
+        enter(type, WAITING, ACTIVE, ids, leases)
+        answer[#answer + 1] = ids
+        answer[#answer + 1] = records
       end
     end
   end

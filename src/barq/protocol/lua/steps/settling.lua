@@ -2,14 +2,13 @@
 -- one type that ended in one way, and `tried`, id and ending of those that are tried again.
 local stale, lots, tried = {}, {}, nil
 if group_count ~= '0' then
-  local ids = {}
-  for i, id in each_settlement() do ids[i] = id end
+  local ids = {each_id()}
   local run = call('HMGET', prefix .. 'run', unpack(ids))
   local kept, ended = {}, {}
   local time = whole(t)
-  local k, last = 0, 0
+  local k, last, bodies_told = 0, 0, 0
 
-  for _, type, token, kind, retry_ms, size in each_group() do
+  for _, type, token, kind, retry_ms, size, group_bodies in each_group() do
     local head, score, kept_as = time .. ' ' .. token .. '\n', time, nil
     if kind == 'release' or retry_ms ~= '' then -- its counts are kept; a park comes with a retry_ms that is none
       local attempt, failures, rescues = between_attempts(token)
@@ -32,7 +31,16 @@ if group_count ~= '0' then
     local lot_ids, bodies, scored = lot.ids, lot.bodies, lot.scored
     local n, first = #lot_ids, last + 1
     last = last + size
-    for i, id, body in each_settlement(first, last) do
+    -- one body is that of all of a group: most handlers return nothing
+    local own_bodies, at, body = group_bodies ~= '1', bodies_told + 1, each_body(bodies_told + 1)
+    local ending = head and head .. body
+    bodies_told = bodies_told + group_bodies
+    for i = first, last do
+      local id = ids[i]
+      if own_bodies then
+        body, at = each_body(at), at + 1
+        ending = head and head .. body
+      end
       local held = run[i] == token
       if not held then
         -- After a lost answer: was it this very call that settled the job? What a cancel or a last rescue writes has the
@@ -64,9 +72,9 @@ if group_count ~= '0' then
           scored[2 * n - 1] = score
           scored[2 * n] = id
         end
-        if head then
+        if ending then
           ended[k + 1] = id
-          ended[k + 2] = head .. body
+          ended[k + 2] = ending
           k = k + 2
         end
         if kept_as then
