@@ -87,6 +87,8 @@ async def test_the_server_behind_the_queue_is_shown(api: httpx.AsyncClient, serv
     assert told["memory"]["limit"] is None
     assert told["persistence"]["append_only"] is True
     assert told["warnings"] == []
+    assert [(finding["check"], finding["mark"]) for finding in told["doctor"]] == [("memory", "warn")]
+    assert "no maxmemory" in told["doctor"][0]["says"]
 
 
 async def test_the_address_of_the_server_is_shown_without_its_password() -> None:

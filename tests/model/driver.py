@@ -5,9 +5,9 @@ from typing import Any
 
 import redis
 
-from barq.protocol import calls
+from barq.protocol import calls, looks
 from barq.protocol.calls import Call, Happened, Space
-from barq.record import member, number
+from barq.record import Ending, member, number
 from barq.states import State
 
 _ENTRIES = "return redis.call('XRANGE', KEYS[1], ARGV[1], '+')"
@@ -19,7 +19,8 @@ class Kept:
 
     lines: dict[tuple[str, State], list[tuple[int, int]]]  # (id, score) in the order of the line
     counts: dict[tuple[str, State], int]
-    jobs: set[int]
+    jobs: dict[int, bytes]
+    past: set[int]
     run: dict[int, str]
     end: dict[int, bytes]
     note: dict[int, bytes]
@@ -54,6 +55,7 @@ class Driver:
         pipeline = self._client.pipeline(transaction=False)
         for type_, state in keys:
             pipeline.zrange(prefix + f"{type_}:{state}".encode(), 0, -1, withscores=True)
+        pipeline.hkeys(prefix + b"past")
         for name in (b"job", b"run", b"end", b"note"):
             pipeline.hgetall(prefix + name)
         pipeline.execute_command("KEYS", prefix + b"log:*")
@@ -64,7 +66,7 @@ class Driver:
         # not XRANGE by its own name: redis-py makes a dict of an entry, where one event replaces another of its name
         for key, position in self._streams.items():
             pipeline.eval(_ENTRIES, 1, key, position)
-        *lines, job, run, end, note, logs, steps, watched, marks, events, letters = _grouped(
+        *lines, past, job, run, end, note, logs, steps, watched, marks, events, letters = _grouped(
             pipeline.execute(), len(types)
         )
         for key, entries in zip(self._streams, (events, letters), strict=True):
@@ -77,7 +79,8 @@ class Driver:
                 for key, line in zip(keys, lines, strict=True)
             },
             counts={(row.type, State(state)): count for row in rows for state, count in row.counts.items()},
-            jobs=set(map(number, job)),
+            jobs={number(one): record for one, record in job.items()},
+            past=set(map(number, past)),
             run={number(one): text.decode() for one, text in run.items() if not one.startswith(b"_")},
             end={number(one): text for one, text in end.items()},
             note={number(one): text for one, text in note.items()},
@@ -92,6 +95,10 @@ class Driver:
     def unmark(self, types: list[str]) -> bool:
         """Take the first marker there is, as a worker's wait does."""
         return any(self._client.delete(self.space.prefix + type_.encode() + b":wake") for type_ in types)
+
+    def past(self, job_id: int) -> list[Ending]:
+        call = looks.past(self.space, job_id)
+        return call.decode(self._client.execute_command(*call.args))
 
     def log(self, job_id: int) -> list[str]:
         call = calls.logs(self.space, job_id)

@@ -4,6 +4,7 @@ A command takes what its call takes and returns what its call returns. What it m
 that moved something, as the stream of events has it.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -29,6 +30,8 @@ class Job:
     token: str | None = None  # of who holds it
     ended: tuple[int, str, bytes | str] | None = None  # when, counts or token, body or the type of the error
     note: bytes | None = None
+    data: bytes = b"{}"
+    past: list[tuple[int, str, bytes | str]] = field(default_factory=list)  # how attempts ended that were tried again
     log: list[str] = field(default_factory=list)
     steps: dict[str, bytes] = field(default_factory=dict)
 
@@ -80,7 +83,8 @@ class Model:
         self.watched: set[int] = set()
         self.letters: list[list[Happening]] = []  # what watchers are told, call by call
         self.alive: dict[str, int] = {}  # workers, and until when they live
-        self.paused: set[str] = set()  # '' is the queue
+        self.pauses: dict[str, float] = {}  # type ('' is the queue) -> until when
+        self.lapsed: set[str] = set()  # types whose pause ended by itself; who waits for them was told when
         self._keep = {State.COMPLETED: keep_completed, State.FAILED: keep_failed, State.CANCELLED: keep_failed}
         self._last_id = 0
         self._tokens: dict[str, int] = {}
@@ -117,6 +121,7 @@ class Model:
                     self._enter(job, State.DELAYED, self.now + new.due_ms)
                 else:
                     self._enter(job, State.WAITING, job.priority)
+                self.lapsed.discard(new.type)
                 if new.token:
                     self._tokens[new.token] = known
                 if new.watch:
@@ -139,6 +144,7 @@ class Model:
         for type_ in types if chores else ():
             self._promote_due(type_)
             self._rescue_lost(type_, poison)
+        self.lapsed -= {type_ for type_ in types if chores and not self.is_paused(type_)}
         handed = []
         for job_id in self._choose(types, most):
             job = self.jobs[job_id]
@@ -165,6 +171,7 @@ class Model:
                     self._end(job, State.FAILED, one.body)
                 case "fail":
                     job.ended = (self.now, one.token, one.body)
+                    job.past.append(job.ended)
                     job.failures += 1
                     self._enter(job, State.DELAYED, self.now + int(one.retry_ms))
                 case "release":
@@ -226,15 +233,44 @@ class Model:
     def act(self, verb: str, ids: list[int]) -> list[str]:
         return self._told([self._act(verb, job_id) for job_id in ids])
 
-    def pause(self, type: str) -> bool:
-        fresh = type not in self.paused
-        self.paused.add(type)
+    def edit(self, job_id: int, priority: int | None, data: bytes | None, *, retry: bool) -> str:
+        """Another priority, other data (None: as it was), and with `retry` another run."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "missing"
+        assert job.state is not None
+        if job.state is State.ACTIVE or (retry and EVENTS.get((job.state, State.WAITING)) != "retry"):
+            return job.state
+        job.priority = job.priority if priority is None else priority
+        job.data = job.data if data is None else data
+        if job.state is State.WAITING:
+            job.score = job.priority
+        self._happened.append(("edit", job_id))
+        if retry:
+            self._act("retry", job_id)
+        return self._told("")
+
+    def pause(self, type: str, lasts_ms: int | None) -> bool:
+        fresh = not self._holds(type)
+        self.pauses[type] = math.inf if lasts_ms is None else self.now + lasts_ms
         return fresh
 
     def resume(self, type: str) -> bool:
-        was_paused = type in self.paused
-        self.paused.discard(type)
-        return was_paused
+        held = self._holds(type)
+        if self.pauses.pop(type, None) is not None:
+            self.lapsed -= {type} if type else self.lapsed
+        return held
+
+    def is_paused(self, type: str) -> bool:
+        return self._holds("") or self._holds(type)
+
+    def _holds(self, type: str) -> bool:
+        return self.pauses.get(type, 0) > self.now
+
+    def time_passes(self, ms: int, types: tuple[str, ...]) -> None:
+        before = {type_ for type_ in types if self.is_paused(type_)}
+        self.now += ms
+        self.lapsed |= {type_ for type_ in before if not self.is_paused(type_)}
 
     def prune(self, type: str) -> int:
         return self._told(sum(self._prune(type, state) for state in self._keep))
@@ -245,8 +281,9 @@ class Model:
         self.watched |= {job_id for job_id, state in there.items() if state not in FINISHED}
         return there
 
-    def beat(self, worker: str, lives_ms: int) -> None:
+    def beat(self, worker: str, lives_ms: int) -> str:
         self.alive[worker] = self.now + lives_ms
+        return ""
 
     def workers(self) -> set[str]:
         return {worker for worker, until in self.alive.items() if until > self.now}
@@ -269,6 +306,8 @@ class Model:
             case "promote":
                 self._enter(job, State.WAITING, job.priority)
             case "retry":
+                if job.state is State.FAILED and job.ended:
+                    job.past.append(job.ended)
                 job.failures = job.rescues = 0
                 job.note = None
                 self._enter(job, State.WAITING, job.priority)
@@ -297,7 +336,7 @@ class Model:
         left = most
         for share_now in (share, most):
             for type_, cap in types.items():
-                if "" in self.paused or type_ in self.paused:
+                if self.is_paused(type_):
                     continue
                 rest = [job_id for job_id in self.line(type_, State.WAITING) if job_id not in chosen[type_]]
                 taken = rest[: max(0, min(cap - len(chosen[type_]), left, share_now))]
@@ -312,6 +351,8 @@ class Model:
                 times.append(job.score)
             if job.type in types and job.state is State.ACTIVE:
                 times.append(job.score + 1)
+        ends = [max(self.pauses.get(type_, 0), self.pauses.get("", 0)) for type_ in types if self.is_paused(type_)]
+        times += [int(end) for end in ends if end != math.inf]
         return max(0, min(times) - self.now) if times else None
 
     def _prune(self, type: str, state: State) -> int:

@@ -27,9 +27,9 @@ from hypothesis.stateful import (
 
 from barq.options import Retention, limits
 from barq.outcome import decode_error
-from barq.protocol import calls
+from barq.protocol import calls, looks
 from barq.protocol.calls import Call, NewJob, Space, new_job
-from barq.record import Described, member, number, record_head
+from barq.record import Described, Record, decode_run, member, number, record_head
 from barq.states import State
 from tests.model.driver import Driver, Kept
 from tests.model.model import Claimed, Ended, Model, New, Said
@@ -69,7 +69,19 @@ new_jobs = st.builds(
     token=st.sampled_from([None, None, "t1", "t2", "t3"]),
     watch=st.sampled_from([False, False, True]),
 )
-REPEATED_LATE = ("enqueue", "settle", "report", "keep", "cancel", "retry", "promote", "remove", "pause", "resume")
+REPEATED_LATE = (
+    "enqueue",
+    "settle",
+    "report",
+    "keep",
+    "cancel",
+    "retry",
+    "promote",
+    "remove",
+    "pause",
+    "resume",
+    "edit",
+)
 kinds = st.sampled_from(["complete", "complete", "discard", "fail", "fail again", "release", "park"])
 """How an attempt ends; "fail again" is tried again in a while."""
 ends = st.lists(st.tuples(picks, kinds), min_size=1, max_size=4)
@@ -292,17 +304,34 @@ class Scripts(RuleBasedStateMachine):
         ids = [there[at % len(there)] for at in chosen]
         self.same(calls.act(self.space, verb, ids, now_ms=self.model.now), self.model.act(verb, ids))
 
-    @rule(verb=st.sampled_from(["pause", "resume", "resume all", "prune"]), type=st.sampled_from(("", *TYPES)))
+    @rule(
+        at=picks,
+        priority=st.sampled_from([None, -20, 0, 5]),
+        has_data=st.booleans(),
+        retry=st.sampled_from([False, False, True]),
+    )
+    def edit(self, at: int, priority: int | None, has_data: bool, retry: bool) -> None:
+        there = [*sorted(self.model.jobs, reverse=True), 10**9]
+        job_id, data = there[at % len(there)], b"\t%d\n" % next(self.numbers) if has_data else None
+        now_ms = self.model.now
+        call = looks.edit(self.space, job_id, now_ms=now_ms, by="ada", priority=priority, data=data, retry=retry)
+        self.same(call, self.model.edit(job_id, priority, data, retry=retry))
+
+    @rule(
+        verb=st.sampled_from(["pause", "pause a while", "resume", "resume all", "prune"]),
+        type=st.sampled_from(("", *TYPES)),
+    )
     def operate(self, verb: str, type: str) -> None:
         now_ms = self.model.now
         match verb:
-            case "pause":
-                call = calls.pause(self.space, type, now_ms=now_ms, by="ada", reason="")
-                self.same(call, self.model.pause(type))
+            case "pause" | "pause a while":
+                lasts_ms = None if verb == "pause" else 700
+                call = calls.pause(self.space, type, now_ms=now_ms, by="ada", reason="", lasts_ms=lasts_ms)
+                self.same(call, self.model.pause(type, lasts_ms))
             case "resume":
                 self.same(calls.resume(self.space, type, now_ms=now_ms), self.model.resume(type))
             case "resume all":
-                for paused in sorted(self.model.paused):
+                for paused in sorted(self.model.pauses):
                     self.operate("resume", paused)
             case "prune":
                 self.same(calls.prune(self.space, type, now_ms=now_ms), self.model.prune(type))
@@ -339,22 +368,22 @@ class Scripts(RuleBasedStateMachine):
 
     @rule(ms=st.sampled_from([1, 250, 499, 500, LEASE_MS, LEASE_MS + 1, 4000]))
     def time_passes(self, ms: int) -> None:
-        self.model.now += ms
+        self.model.time_passes(ms, TYPES)
 
     @rule(worker=st.sampled_from(WORKERS))
     def what_is_due_is_due_to_the_millisecond(self, worker: str) -> None:
         """Nothing is promoted or rescued a moment before its time, and all is at it."""
         due_in_ms = self.model.next_due(dict.fromkeys(TYPES, 0))
         if due_in_ms:
-            self.model.now += due_in_ms - 1
+            self.model.time_passes(due_in_ms - 1, TYPES)
             self.claim(dict.fromkeys(TYPES, 0), worker, 1, True)
-            self.model.now += 1
+            self.model.time_passes(1, TYPES)
             self.claim(dict.fromkeys(TYPES, 0), worker, 1, True)
 
     @rule()
     def leases_run_out(self) -> None:
         """Workers die, and others find their jobs."""
-        self.model.now += LEASE_MS + 1
+        self.model.time_passes(LEASE_MS + 1, TYPES)
         self.claim(dict.fromkeys(TYPES, 2), "w1", 6, True)
 
     # ---- what is kept and told
@@ -376,7 +405,15 @@ class Scripts(RuleBasedStateMachine):
 
     def jobs_are_the_same(self, kept: Kept) -> None:
         jobs = self.model.jobs
-        assert kept.jobs == jobs.keys()
+        assert kept.jobs.keys() == jobs.keys()
+        for job_id, text in kept.jobs.items():
+            record = Record(text)
+            assert (record.priority, record.payload) == (jobs[job_id].priority, jobs[job_id].data)
+        assert kept.past == {job.id for job in jobs.values() if job.past}
+        for job_id in kept.past:
+            for one, (ended_ms, run, body) in zip(self.driver.past(job_id), jobs[job_id].past[-5:], strict=True):
+                assert (one.ended_ms, one.run) == (ended_ms, decode_run(run.encode()))
+                assert (one.body if isinstance(body, bytes) else decode_error(one.body).type) == body
         running = {job_id: text for job_id, text in kept.run.items() if text != "0 0 0"}
         ended = (State.COMPLETED, State.FAILED, State.CANCELLED)
         assert running == {
@@ -425,9 +462,9 @@ class Scripts(RuleBasedStateMachine):
 
     def no_wake_up_is_lost(self, kept: Kept) -> None:
         """Where something can be claimed there is a marker, by which a worker that waits would learn of it."""
-        if "" not in self.model.paused:
-            claimable = {type_ for type_ in TYPES if self.model.line(type_, State.WAITING)} - self.model.paused
-            assert kept.marked >= claimable
+        waiting = {type_ for type_ in TYPES if self.model.line(type_, State.WAITING)}
+        claimable = {type_ for type_ in waiting - self.model.lapsed if not self.model.is_paused(type_)}
+        assert kept.marked >= claimable
 
 
 def _encoded(new: New) -> NewJob:

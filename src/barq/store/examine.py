@@ -19,7 +19,8 @@ local tried = {
   {'SET', 'v', 'PX', 1000}, {'GET'}, {'PEXPIRE', 1000}, {'EXISTS'}, {'HSET', 'f', 'v'}, {'HMGET', 'f'}, {'HGET', 'f'},
   {'HDEL', 'f'}, {'HEXISTS', 'f'}, {'HKEYS'}, {'HSCAN', '0'}, {'ZADD', 1, 'm'}, {'ZREM', 'm'}, {'ZCARD'},
   {'ZSCORE', 'm'}, {'ZRANGE', 0, 0}, {'ZRANGEBYSCORE', 0, 0}, {'ZREVRANGE', 0, 0}, {'ZREMRANGEBYRANK', 0, 0}, {'RPUSH', 'v'},
-  {'LTRIM', 0, 0}, {'INCR'}, {'INCRBY', 1}, {'XADD', '*', 'f', 'v'}, {'DEL'},
+  {'LTRIM', 0, 0}, {'INCR'}, {'INCRBY', 1}, {'XADD', '*', 'f', 'v'}, {'XREVRANGE', '+', '-'}, {'ZRANK', 'm'}, {'EXPIRE', 1},
+  {'DEL'},
 }
 local denied = {}
 for _, words in ipairs(tried) do

@@ -1,12 +1,18 @@
 """About: the API itself, the server behind it, and whether it answers."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from barq.doctor import Finding, diagnose
+from barq.errors import BarqError
 from barq.http import openapi
 from barq.http.endpoint import endpoint
 from barq.http.site import VERSION, Ask
+from barq.queue import Queue
+from barq.store.examine import examine
+
+_DOCTOR_SECONDS: Final = 60.0
 
 
 class Index(msgspec.Struct):
@@ -66,7 +72,7 @@ class Persistence(msgspec.Struct):
 
 
 class ServerView(msgspec.Struct):
-    """The server behind the queue."""
+    """The server behind the queue. `doctor`: what `barq doctor` finds that is not ok, at most a minute old."""
 
     name: str
     version: str
@@ -77,6 +83,7 @@ class ServerView(msgspec.Struct):
     memory: Memory
     persistence: Persistence
     warnings: list[str]
+    doctor: list[Finding]
 
 
 @endpoint("GET", "/server")
@@ -105,7 +112,17 @@ async def get_server(ask: Ask) -> ServerView:
         memory=memory,
         persistence=persistence,
         warnings=warnings(memory, persistence),
+        doctor=await ask.site.shared("doctor", lambda: _examined(ask.queue), seconds=_DOCTOR_SECONDS),
     )
+
+
+async def _examined(queue: Queue) -> list[Finding]:
+    """What is not ok. The server was heard of a moment ago: when it can't be examined, that is all there is to say."""
+    try:
+        facts = await examine(queue.target, queue.name)
+    except BarqError as error:
+        return [Finding("permissions", "warn", f"the server could not be examined: {error}")]
+    return [finding for finding in diagnose(facts) if finding.mark != "ok"]
 
 
 def warnings(memory: Memory, persistence: Persistence) -> list[str]:
