@@ -1,6 +1,7 @@
 """Connect: one connection to the server that a target names, or that has to be found for it, checked to be fit for jobs."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,14 @@ async def connect(target: Target) -> tuple["AbstractConnection", Server]:
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
+
+
+def handed_over(connection: "AbstractConnection") -> tuple[asyncio.StreamWriter, Callable[[str], Exception]]:
+    """A connection's streams, which are somebody else's from now on, and how redis-py names the errors of the server."""
+    streams, parse_error = connection._writer, connection._parser.parse_error
+    connection._reader = connection._writer = None  # it has nothing left to close
+    assert streams is not None
+    return streams, parse_error
 
 
 async def made(target: Target) -> "AbstractConnection":

@@ -1,27 +1,41 @@
 """Link: one connection with many calls in flight. A lone call leaves at once, others with all those of their turn of the
-loop in one write; replies come in order."""
+loop in one write; replies come in order.
+
+redis-py makes the connection (connect.py); from then on its bytes come here without its streams, which would take two turns
+of the loop for each answer.
+"""
 
 import asyncio
-import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import hiredis
 
-from barq.aio import cancelled, start
-from barq.store.connect import Server
+from barq.aio import cancelled
+from barq.store.connect import Server, handed_over
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
 
 ANSWER_SECONDS = 5.0
+_INCOMPLETE: Final = object()
 
 
 class LinkLost(ConnectionError):
     """The connection is gone. Calls without an answer may or may not have run."""
 
 
-class Link:
+class Answer(Protocol):
+    """What hears of a reply: a future, or who can't wait for the turn of the loop in which a future is heard."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, reply: Any, /) -> None: ...
+
+    def set_exception(self, error: BaseException, /) -> None: ...
+
+
+class Link(asyncio.Protocol):
     """A multiplexer over redis-py's connection. A call whose answer does not come within `answer_seconds` ends the link."""
 
     def __init__(
@@ -30,16 +44,21 @@ class Link:
         self.server = server
         self.scripts: set[bytes] = set()
         """Hashes of the scripts that were sent whole; the server knows them from then on."""
-        self._connection = connection
         self._answer_seconds = answer_seconds
         self._loop = asyncio.get_running_loop()
         self._out: list[bytes] = []
-        self._unanswered: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._unanswered: deque[tuple[Answer, float]] = deque()
         self._lost: BaseException | None = None
-        self._reader = self._loop.create_task(self._read(), name="barq link reader")
-        self._writer: asyncio.Task[None] | None = None  # only while the connection takes no more
+        self._full = False  # the connection takes no more for now
         self._scheduled = False
+        self._ended = self._loop.create_future()
+        self._streams, parse_error = handed_over(connection)
+        self._transport = self._streams.transport
+        self._streams_protocol = self._transport.get_protocol()
+        self._replies = hiredis.Reader(replyError=parse_error, notEnoughData=_INCOMPLETE)
+        self._transport.set_protocol(self)
         self._watchdog = self._loop.call_later(answer_seconds / 4, self._watch)
+        self._keeper = self._loop.create_task(self._keep(), name="barq link")
 
     @property
     def lost(self) -> bool:
@@ -51,62 +70,79 @@ class Link:
         `may_block` is how long (seconds) the server itself may hold the answer back.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
+        self.tell(command, future, may_block)
+        return future
+
+    def tell(self, command: tuple[bytes, ...], answer: Answer, may_block: float = 0.0) -> None:
+        """Send a command; `answer` hears of its reply as the future of a call does."""
         if self._lost is not None:
-            future.set_exception(LinkLost(str(self._lost)))
-            return future
-        self._unanswered.append((future, self._loop.time() + self._answer_seconds + may_block))
+            answer.set_exception(LinkLost(str(self._lost)))
+            return
+        self._unanswered.append((answer, self._loop.time() + self._answer_seconds + may_block))
         self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]
         if len(self._unanswered) == 1 and not may_block:
             self.flush()  # a lone call: nothing to wait for
         elif not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self.flush)
-        return future
 
     def flush(self) -> None:
         """Write what waits, now instead of at the end of this turn of the loop."""
-        if self._out and self._writer is None and self._lost is None:
-            self._writer = start(self._write(), name="barq link writer")
         self._scheduled = False
+        if self._out and not self._full and self._lost is None:
+            out, self._out = self._out, []
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     async def close(self) -> None:
         """End the link; calls in flight get LinkLost."""
         self._break(LinkLost("the link was closed"))
-        await cancelled([task for task in (self._reader, self._writer) if task is not None])
-        await self._hang_up()
+        await cancelled([self._keeper])
 
-    async def _write(self) -> None:
+    # ---- what the transport says
+
+    def data_received(self, data: bytes) -> None:
+        replies, unanswered = self._replies, self._unanswered
         try:
-            while self._out:
-                out, self._out = self._out, []
-                await self._connection.send_packed_command(out, check_health=False)
-        except Exception as error:
-            self._break(error)  # cancels the reader, which hangs up
-        finally:
-            self._writer = None
+            replies.feed(data)
+            while (reply := replies.gets()) is not _INCOMPLETE:
+                answer, _ = unanswered.popleft()
+                if isinstance(reply, Exception):
+                    self._refused(answer, reply)
+                elif not answer.done():
+                    answer.set_result(reply)
+        except Exception as error:  # not the protocol, or an answer that nobody asked for
+            self._break(error)
 
-    async def _read(self) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
+        self._break(error or LinkLost("Connection closed by server."))
+        self._streams_protocol.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self.flush()
+
+    def _refused(self, answer: Answer, error: Exception) -> None:
         from redis.exceptions import ResponseError
 
-        read_response, unanswered = self._connection.read_response, self._unanswered
-        try:
-            while True:
-                try:
-                    reply = await read_response(disable_decoding=True)
-                except ResponseError as error:
-                    future, _ = unanswered.popleft()
-                    if not future.done():
-                        future.set_exception(error)
-                else:
-                    future, _ = unanswered.popleft()
-                    if not future.done():
-                        future.set_result(reply)
-        except Exception as error:  # besides redis-py's own, RuntimeError and AttributeError leak from the transport
+        if not isinstance(error, ResponseError):  # of the connection: it is loading, say
+            self._unanswered.appendleft((answer, 0.0))
             self._break(error)
-        except asyncio.CancelledError:  # the loop ends without a close()
+        elif not answer.done():
+            answer.set_exception(error)
+
+    async def _keep(self) -> None:
+        """Close the connection when the link is lost, or when the loop ends without a close()."""
+        try:
+            await self._ended
+        finally:
             self._break(LinkLost("the loop ended"))
-            await self._hang_up()
-            raise
+            if self._transport.get_write_buffer_size():
+                self._transport.abort()  # the other side takes nothing any more: a close would wait for it
+            else:
+                self._transport.close()
 
     def _watch(self) -> None:
         if self._lost is not None:
@@ -121,14 +157,9 @@ class Link:
             return
         self._lost = error
         self._watchdog.cancel()
-        self._reader.cancel()
-        if self._writer is not None:
-            self._writer.cancel()
+        if not self._ended.done():
+            self._ended.set_result(None)
         while self._unanswered:
-            future, _ = self._unanswered.popleft()
-            if not future.done():
-                future.set_exception(LinkLost(str(error) or type(error).__name__))
-
-    async def _hang_up(self) -> None:
-        with contextlib.suppress(Exception):  # it is broken: nothing to learn from how it closes
-            await self._connection.disconnect(nowait=True)
+            answer, _ = self._unanswered.popleft()
+            if not answer.done():
+                answer.set_exception(LinkLost(str(error) or type(error).__name__))
