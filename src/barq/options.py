@@ -53,16 +53,30 @@ def decode_options(text: bytes) -> JobOptions:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long finished jobs are kept: at most `count` of each type, and none older than `age` (seconds). None = no limit."""
+    """How long finished jobs are kept: at most `count` of each type, none older than `age` (seconds), and the newest that
+    fit into so many `bytes`, over all types of the queue. None = no limit."""
 
     age: float | None = None
     count: int | None = None
+    bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.age is not None:  # a timedelta becomes seconds
             object.__setattr__(self, "age", seconds_to_ms("age of a retention", self.age) / 1000)
         if self.count is not None:
             whole_number("count of a retention", self.count, least=0, most=2**53)
+        if self.bytes is not None:
+            whole_number("bytes of a retention", self.bytes, least=0, most=2**53)
+
+
+def kept(name: str, value: Any, *, most: int) -> Retention:
+    """How many log lines or events are kept, as a number or a Retention. Raises InvalidValue or InvalidType."""
+    if not isinstance(value, Retention):
+        return Retention(count=whole_number(name, value, least=1, most=most))
+    if value.age is not None or value.count is None:
+        raise InvalidValue(f"{name} must be a number or barq.Retention(count=…, bytes=…), got {value!r}")
+    whole_number(f"count of {name}", value.count, least=1, most=most)
+    return value
 
 
 @dataclass(frozen=True, slots=True)

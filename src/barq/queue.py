@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, ParamSpec, Self, TypeVar, Unpack, overlo
 import msgspec
 from msgspec import UNSET
 
-from barq import bulk, listing, stats, steer
+from barq import budgets, bulk, listing, stats, steer
 from barq.audit import Acts
 from barq.backoff import Backoff, BackoffFunction
 from barq.bulk import Acted
@@ -31,6 +31,7 @@ from barq.options import (
     Priority,
     Retention,
     job_id,
+    kept,
     limits,
     queue_name,
     seconds_or_none,
@@ -71,7 +72,8 @@ class Queue:
     127.0.0.1:6379. `client`: a redis-py or valkey-py client instead, whose addresses and passwords are used.
     `timeout`: seconds after which a call gives up on the server (ServerUnreachable); None = never.
     `durability`: how safe a job, or an act on it, is before the call returns: local, fsync, or barq.replicated(n).
-    `keep_completed`, `keep_failed`: how long ended jobs are kept. `max_payload`: bytes of one job's data.
+    `keep_completed`, `keep_failed`: how long ended jobs are kept; `keep_events`, `keep_logs` (of each job): how many.
+    `max_payload`: bytes of one job's data.
     `max_waiting`: how many jobs of a type may wait or be delayed (a number, or one for each type); `max_memory`: how many
     bytes the server may use for jobs to be added. Beyond them an enqueue waits `wait_for_room` seconds (None = for ever),
     then raises QueueFull.
@@ -88,8 +90,8 @@ class Queue:
         codec: Codec | None = None,
         keep_completed: Retention = KEEP_COMPLETED,
         keep_failed: Retention = KEEP_FAILED,
-        keep_events: int = 10_000,
-        keep_logs: int = 1_000,
+        keep_events: int | Retention = 10_000,
+        keep_logs: int | Retention = 1_000,
         max_payload: int = 1024 * 1024,
         max_waiting: int | Mapping[str, int] | None = None,
         max_memory: int | None = None,
@@ -100,7 +102,9 @@ class Queue:
             raise InvalidValue("a queue takes a url or a client, not both")
         for option, value in (("keep_completed", keep_completed), ("keep_failed", keep_failed)):
             if not isinstance(value, Retention):
-                raise InvalidType(f"{option} must be a barq.Retention(age=…, count=…), got {value!r}")
+                raise InvalidType(f"{option} must be a barq.Retention(age=…, count=…, bytes=…), got {value!r}")
+        events = kept("keep_events", keep_events, most=10**9)
+        logs = kept("keep_logs", keep_logs, most=10**6)
         self.name = queue_name(name)
         self.codec: Codec = codec if codec is not None else JsonCodec()
         self.clock = clock if clock is not None else Clock()
@@ -108,11 +112,13 @@ class Queue:
         self.handlers = Handlers()
         self.space = Space(
             queue=name,
-            events_keep=whole_number("keep_events", keep_events, least=1, most=10**9),
-            logs_keep=whole_number("keep_logs", keep_logs, least=1, most=10**6),
+            events_keep=events.count or 1,
+            logs_keep=logs.count or 1,
             completed=keep_completed,
             failed=keep_failed,
             limits=limits(max_waiting, max_memory),
+            events_bytes=events.bytes,
+            log_bytes=logs.bytes,
         )
         self._wait_for_room = seconds_or_none("wait_for_room", wait_for_room)
         self._timeout = None if timeout is None else seconds_to_ms("timeout", timeout, least_ms=1) / 1000
@@ -496,7 +502,7 @@ class Queue:
             call = calls.prune(self.space, type, now_ms=self.clock.server_ms())
             while more := await self._here().store.send(call):
                 forgotten += more
-        return forgotten
+        return forgotten + await self._exchange(budgets.keep(self.space, self.clock.server_ms()))
 
     async def _act(self, verb: str, ids: Sequence[int], by: str) -> None:
         if not ids:

@@ -106,7 +106,7 @@ def test_no_body_counts_positions(name: str) -> None:
 
 @pytest.mark.parametrize("name", command_names())
 def test_every_key_begins_with_the_prefix_of_the_queue(name: str) -> None:
-    keyed = re.findall(r"call\('(\w+)', ([^,)]+)", script(name).plain_source.decode())
+    keyed = re.findall(r"call\('(?:MEMORY', ')?(\w+)', ([^,)]+)", script(name).plain_source.decode())
     for command, key in keyed:
         assert key.startswith(("prefix", "line(", "key", "once", "said", "log", "'log")) or command in (
             "DEL",

@@ -52,6 +52,8 @@ class Space:
     completed: Retention = Retention()
     failed: Retention = Retention()
     limits: Limits = NO_LIMITS
+    events_bytes: int | None = None
+    log_bytes: int | None = None
 
     @property
     def prefix(self) -> bytes:
@@ -251,7 +253,8 @@ Word = tuple[bytes, bytes, bytes, bytes, bytes]
 
 def report(space: Space, words: Iterable[Word], *, now_ms: int) -> Call[list[bytes]]:
     """Store progress and log lines in order; returns the ids (as members) that are no longer held."""
-    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, b"%d" % space.logs_keep, _name()]
+    args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, b"%d" % space.logs_keep]
+    args += (b"" if space.log_bytes is None else b"%d" % space.log_bytes, _name())
     for word in words:
         args += word
     return Call(script("report"), space.prefix, tuple(args), _same)
@@ -302,6 +305,47 @@ def prune(space: Space, type: str, *, now_ms: int) -> Call[int]:
     """Forget finished jobs of a type beyond its retention, at most MOST_PER_CALL of a state; returns how many."""
     args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, *_retention(space), type.encode())
     return Call(script("prune"), space.prefix, args, int)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A slice of a line: how many bytes its jobs take, by the second at which they ended; and where the next one begins."""
+
+    bytes_at: list[tuple[int, int]]
+    next: tuple[bytes, bytes] | None
+
+
+def measure(space: Space, type: str, state: State, after: tuple[bytes, bytes] | None) -> Call[Measured]:
+    """What MOST_PER_CALL jobs of a line take, the oldest first."""
+    args = (type.encode(), state.encode(), *(after or (b"", b"")), b"%d" % MOST_PER_CALL)
+
+    def measured(reply: list[bytes]) -> Measured:
+        score, last, *rest = reply
+        found = [(int(second), int(size)) for second, size in zip(rest[::2], rest[1::2], strict=True)]
+        return Measured(found, (score, last) if last else None)
+
+    return Call(script("measure"), space.prefix, args, measured)
+
+
+def evict(space: Space, type: str, state: State, *, until_ms: int, bytes: int, now_ms: int) -> Call[tuple[int, int]]:
+    """Forget the oldest jobs of a line that ended until then; returns how many, and how many bytes that freed."""
+    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, _name(), type.encode(), state.encode())
+    return Call(script("evict"), space.prefix, (*args, b"%d" % until_ms, b"%d" % bytes), _pair)
+
+
+def _pair(reply: list[int]) -> tuple[int, int]:
+    return reply[0], reply[1]
+
+
+def trim(space: Space, bytes: int, *, now_ms: int) -> Call[int]:
+    """Keep the stream of events below so many bytes; returns how many entries went."""
+    return Call(script("trim"), space.prefix, (_NO, b"%d" % now_ms, b"%d" % bytes), int)
+
+
+def first_within(space: Space, what: str, ms: int) -> Call[bool]:
+    """True for one of all who ask within that time: a chore that one worker at a time is enough for."""
+    args = (b"SET", space.prefix + what.encode() + b":once", b"1", b"NX", b"PX", b"%d" % ms)
+    return Call(None, space.prefix, args, bool)
 
 
 # ---- reads

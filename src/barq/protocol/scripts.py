@@ -41,6 +41,7 @@ _LIBRARY = (
     "acted",
     "anew",
     "due",
+    "sizes",
 )  # in the order they build on each other
 _SHEBANG = {"deny-oom": "#!lua\n", "allow-oom": "#!lua flags=allow-oom\n", "no-writes": "#!lua flags=no-writes\n"}
 _LOOP = re.compile(r"for ([\w, ]+) in (each\w*)\(([\w, ]*)\) do")

@@ -60,7 +60,8 @@ class Queue:
     127.0.0.1:6379. `client`: a redis-py or valkey-py client instead, whose addresses and passwords are used.
     `timeout`: seconds after which a call gives up on the server (ServerUnreachable); None = never.
     `durability`: how safe a job, or an act on it, is before the call returns: local, fsync, or barq.replicated(n).
-    `keep_completed`, `keep_failed`: how long ended jobs are kept. `max_payload`: bytes of one job's data.
+    `keep_completed`, `keep_failed`: how long ended jobs are kept; `keep_events`, `keep_logs` (of each job): how many.
+    `max_payload`: bytes of one job's data.
     `max_waiting`: how many jobs of a type may wait or be delayed (a number, or one for each type); `max_memory`: how many
     bytes the server may use for jobs to be added. Beyond them an enqueue waits `wait_for_room` seconds (None = for ever),
     then raises QueueFull.
@@ -77,8 +78,8 @@ class Queue:
         codec: Codec | None = None,
         keep_completed: Retention = KEEP_COMPLETED,
         keep_failed: Retention = KEEP_FAILED,
-        keep_events: int = 10000,
-        keep_logs: int = 1000,
+        keep_events: int | Retention = 10000,
+        keep_logs: int | Retention = 1000,
         max_payload: int = 1024 * 1024,
         max_waiting: int | Mapping[str, int] | None = None,
         max_memory: int | None = None,

@@ -2,7 +2,9 @@
 nobody runs."""
 
 import asyncio
+import contextlib
 import logging
+import math
 import os
 import socket
 import time
@@ -12,6 +14,7 @@ from typing import Final
 import msgspec
 
 import barq
+from barq import budgets
 from barq.errors import BarqError
 from barq.protocol import calls, looks
 from barq.queue import Queue
@@ -27,6 +30,8 @@ _LIVES_MS: Final = 35_000
 _CHORES_SECONDS: Final = 60.0
 _SLICES_AT_A_TIME: Final = 10
 _MOST_REPORTED: Final = 100
+_MEASURED_AFTER: Final = 100
+"""Budgets in bytes are looked at every ten seconds, or as often as takes one part in so many of the time."""
 
 
 class Upkeep:
@@ -56,6 +61,8 @@ class Upkeep:
         self._started_ms = queue.clock.wall_ms()
         self._reported: set[str] = set()
         self._types_cursor = b"0"
+        self._budgets_at = 0.0 if budgets.needed(queue.space) else math.inf
+        self._budgets_ms = round(BEAT_SECONDS * 1000)
         self.stopping = False
         self.draining = False
 
@@ -66,6 +73,8 @@ class Upkeep:
             try:
                 await self.beat()
                 await self._hand_over()
+                if time.monotonic() >= self._budgets_at:
+                    await self._keep_budgets()
                 if time.monotonic() >= chores_at:
                     chores_at = time.monotonic() + _CHORES_SECONDS
                     await self._chores()
@@ -119,6 +128,20 @@ class Upkeep:
             while await self._store.send(call):
                 pass
         await self._report_unknown_types()
+
+    async def _keep_budgets(self) -> None:
+        """One worker at a time: it measures all types of the queue."""
+        space = self._queue.space
+        if not await self._store.send(calls.first_within(space, "budgets", self._budgets_ms * 9 // 10)):
+            return
+        began = time.monotonic()
+        steps, reply = budgets.keep(space, self._queue.clock.server_ms()), None
+        with contextlib.suppress(StopIteration):
+            while True:
+                reply = await self._store.send(steps.send(reply))
+        took = time.monotonic() - began
+        self._budgets_ms = round(max(BEAT_SECONDS, _MEASURED_AFTER * took) * 1000)
+        self._budgets_at = time.monotonic() + self._budgets_ms / 1000
 
     async def _report_unknown_types(self) -> None:
         """Jobs of a type that no living worker handles stay where they are; a person should know.

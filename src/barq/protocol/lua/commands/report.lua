@@ -1,12 +1,22 @@
 -- report: progress and log lines of running attempts, in the order they were said.
--- args: again now events_keep log_keep name
+-- args: again now events_keep log_keep log_bytes name
 -- each: type id token kind body
 -- kind: progress, log
+-- log_bytes: '' or what one job's log may take
 -- returns: ids that this holder no longer holds
 -- flags: allow-oom
 -- uses: clock lines events
 local SAID_LIVES_MS = 600000
 local SAID_KEEPS = 4 -- more than a worker has on their way at once
+
+-- the oldest lines go; the last one stays in any case
+local function shorten(key, most)
+  for _ = 1, 8 do
+    local lines, used = call('LLEN', key), call('MEMORY', 'USAGE', key, 'SAMPLES', 0)
+    if used <= most or lines == 1 then return end
+    call('LTRIM', key, -math.max(1, math.floor(lines * most / used)), -1)
+  end
+end
 
 local ids, worker = {}, nil
 for i, _, id, token in each() do
@@ -30,6 +40,7 @@ for i, type, id, token, kind, body in each() do
     else
       call('RPUSH', prefix .. 'log:' .. id, whole(t) .. '\t' .. body)
       call('LTRIM', prefix .. 'log:' .. id, -log_keep, -1)
+      if log_bytes ~= '' then shorten(prefix .. 'log:' .. id, tonumber(log_bytes)) end
     end
     tell(kind, type, {id}, {body})
   end
