@@ -57,9 +57,6 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
     engine.clock.advance(LEASE_MS / 1000 + 1)
     told.append(rescued := await engine.claim(types, 20, poison=0))
     told.append(await engine.complete(*rescued))
-    await say(calls.measure(space, email, State.COMPLETED, None))
-    await say(calls.evict(space, email, State.COMPLETED, until_ms=engine.now, bytes=1, now_ms=engine.now))
-    await say(calls.trim(space, 10**6, now_ms=engine.now))
     await say(calls.prune(space, email, now_ms=engine.now))
     await say(calls.counts(space, types))
     await say(looks.edit(space, 7, now_ms=now, by="ada", priority=3, data=b"[]", retry=True))
@@ -76,6 +73,9 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
         await say(calls.page(space, email, state, newest_first=True, after=None, most=3))
     told.append([job.status for job in await engine.fetch(*range(1, 10))])
     told.append(await engine.logs(1))
+    await say(calls.measure(space, email, State.COMPLETED, None))
+    await say(calls.evict(space, email, State.COMPLETED, until_ms=engine.now, bytes=1, now_ms=engine.now))
+    await say(calls.trim(space, 10**6, now_ms=engine.now))
     told.append(await engine.happened())
     return [shown(answer) for answer in told]
 
