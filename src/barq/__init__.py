@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ServerUnsuitable,
         UnfitData,
         WorkerNotFound,
+        WrongPartitions,
         WrongState,
     )
     from barq.events import Event, Progress
@@ -80,6 +81,7 @@ _HOME = {
     "ServerUnsuitable": "errors",
     "UnfitData": "errors",
     "WorkerNotFound": "errors",
+    "WrongPartitions": "errors",
     "WrongState": "errors",
     "Event": "events",
     "Progress": "events",
@@ -139,6 +141,7 @@ __all__ = [
     "Worker",
     "WorkerInfo",
     "WorkerNotFound",
+    "WrongPartitions",
     "WrongState",
     "exponential",
     "fixed",

@@ -37,13 +37,13 @@ class Acts(msgspec.Struct, frozen=True):
     next: int | None
 
 
-def acts_of(entries: list[WrittenDown], codec: Codec, *, limit: int) -> Acts:
+def acts_of(entries: list[WrittenDown], codec: Codec, *, limit: int, id_of: Callable[[bytes], int] = number) -> Acts:
     """From as many entries as were asked for, and one more."""
-    acts = [_act(position, fields, codec) for position, fields in entries[:limit]]
+    acts = [_act(position, fields, codec, id_of) for position, fields in entries[:limit]]
     return Acts(acts, acts[-1].number if len(entries) > limit else None)
 
 
-def _act(position: int, fields: dict[str, bytes], codec: Codec) -> Act:
+def _act(position: int, fields: dict[str, bytes], codec: Codec, id_of: Callable[[bytes], int]) -> Act:
     before, after = msgspec.json.decode(fields["before"]), msgspec.json.decode(fields["after"])
     for told, field in ((before, "old"), (after, "new")):
         if field in fields:
@@ -53,7 +53,7 @@ def _act(position: int, fields: dict[str, bytes], codec: Codec) -> Act:
         at=datetime.fromtimestamp(int(fields["t"]) / 1000, UTC),
         by=fields["by"].decode("utf-8", "replace"),
         act=fields["act"].decode(),
-        target=_target(fields["target"].decode("utf-8", "replace"), int(fields["count"])),
+        target=_target(fields["target"].decode("utf-8", "replace"), int(fields["count"]), id_of),
         before=before,
         after=after,
         count=int(fields["count"]),
@@ -69,11 +69,11 @@ def _data(payload: bytes, decode: Callable[[bytes], Any]) -> Any:
         return f"<not readable: {type(error).__name__}>"
 
 
-def _target(target: str, count: int) -> str:
+def _target(target: str, count: int, id_of: Callable[[bytes], int]) -> str:
     """`jobs a1 a2` as people read it."""
     kind, _, rest = target.partition(" ")
     if kind != "jobs":
         return target
-    ids = [str(number(member.encode())) for member in rest.split(" ")]
+    ids = [str(id_of(member.encode())) for member in rest.split(" ")]
     more = f" and {count - len(ids)} others" if count > len(ids) else ""
     return f"job{'' if count == 1 else 's'} {', '.join(ids)}{more}"

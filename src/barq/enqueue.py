@@ -156,6 +156,11 @@ class Enqueuer:
         self._free_names: list[bytes] = []
         self._names = 0
 
+    @property
+    def gathering(self) -> bool:
+        """A batch has begun to fill, and is not full."""
+        return 0 < len(self._batcher) < MOST_PER_CALL
+
     async def one(self, job: NewJob) -> int:
         """Store a job, together with what others enqueue in this turn of the loop; returns its id."""
         if len(self._batcher) >= MOST_WAITING:

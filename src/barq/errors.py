@@ -92,6 +92,14 @@ class ServerUnsuitable(ServerError):
     """The server can't be used for jobs: too old, a read-only replica, or set to evict keys."""
 
 
+class WrongPartitions(BarqError, ValueError):
+    """The queue exists with another number of partitions. `stored` is the one that it has."""
+
+    def __init__(self, message: str, *, stored: int = 1) -> None:
+        super().__init__(message)
+        self.stored = stored
+
+
 class PermissionDenied(ServerError):
     """The server refused the password, or the user lacks a right; the message names it."""
 

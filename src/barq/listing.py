@@ -34,13 +34,16 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     after: tuple[float, int] | None
 
 
-def parse(after: str) -> Place:
+def parse(after: str, type: str | None = None) -> Place:
+    """The place that a `next` names, of a listing of one type or (None) of all."""
     try:
         place = msgspec.json.decode(after, type=Place)
     except (msgspec.DecodeError, msgspec.ValidationError, TypeError, ValueError):
         place = None
     if place is None or (place.after is not None and not 1 <= place.after[1] <= 2**53):
         raise NoSuchPage(f"after must be the `next` of a page, got {shown(after)}")
+    if type is not None and place.type != type:
+        raise NoSuchPage("after is the `next` of a page with another type or state")
     return place
 
 
@@ -63,11 +66,12 @@ def walk(
 
     Lines that are empty by `counts` are not asked for. `skip` leaves out so many jobs of those at the beginning.
     """
-    lines = [(type_, state) for type_ in counts for state in states]
+    lines = [(type_, state) for type_ in sorted(counts) for state in states]
     if place is not None:
-        if (place.type, place.state) not in lines:
+        if place.state not in states or (place.type not in counts and space.partitions == 1):
             raise NoSuchPage("after is the `next` of a page with another type or state")
-        lines = lines[lines.index((place.type, place.state)) :]
+        begin = place.type, states.index(place.state)  # a partition may have none of that type
+        lines = [line for line in lines if (line[0], states.index(line[1])) >= begin]
     lines, skip = _behind([line for line in lines if counts[line[0]][line[1]]], counts, skip)
     found: list[Described] = []
     for type_, state in lines:

@@ -1,7 +1,7 @@
 """Options: what a caller may ask of a job, checked at the call and turned into what the server stores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -68,6 +68,11 @@ class Retention:
         if self.bytes is not None:
             whole_number("bytes of a retention", self.bytes, least=0, most=2**53)
 
+    def part(self, parts: int) -> "Retention":
+        """What one of so many equal parts keeps."""
+        count, bytes = (None if most is None else -(-most // parts) for most in (self.count, self.bytes))
+        return replace(self, count=count, bytes=bytes)
+
 
 def kept(name: str, value: Any, *, most: int) -> Retention:
     """How many log lines or events are kept, as a number or a Retention. Raises InvalidValue or InvalidType."""
@@ -89,6 +94,14 @@ class Limits:
 
     def waiting_of(self, type: str) -> int | None:
         return self.waiting_by_type.get(type, self.waiting)
+
+    def part(self, parts: int) -> "Limits":
+        """What one of so many equal parts may have."""
+        if self.waiting is None and not self.waiting_by_type:
+            return self
+        by_type = {type: -(-most // parts) for type, most in self.waiting_by_type.items()}
+        waiting = None if self.waiting is None else -(-self.waiting // parts)
+        return replace(self, waiting=waiting, waiting_by_type=by_type)
 
 
 NO_LIMITS: Final = Limits()

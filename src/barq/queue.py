@@ -60,6 +60,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _MOST_TERMS_KEPT: Final = 10_000
+MOST_PARTITIONS: Final = 1024
 
 DEFAULT_URL: Final = "redis://127.0.0.1:6379"
 
@@ -77,7 +78,15 @@ class Queue:
     `max_waiting`: how many jobs of a type may wait or be delayed (a number, or one for each type); `max_memory`: how many
     bytes the server may use for jobs to be added. Beyond them an enqueue waits `wait_for_room` seconds (None = for ever),
     then raises QueueFull.
+    `partitions`: into how many slots of a cluster the queue is spread, chosen when it is first used (docs/scale.md).
     """
+
+    def __new__(cls, *_: Any, partitions: int = 1, **__: Any) -> Self:
+        if cls is Queue and partitions != 1:
+            from barq.partitioned import PartitionedQueue  # who needs none has nothing to pay
+
+            cls = PartitionedQueue  # type: ignore[assignment]
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -96,6 +105,7 @@ class Queue:
         max_waiting: int | Mapping[str, int] | None = None,
         max_memory: int | None = None,
         wait_for_room: float | timedelta | None = 0,
+        partitions: int = 1,
         clock: Clock | None = None,
     ) -> None:
         if url is not None and client is not None:
@@ -106,6 +116,7 @@ class Queue:
         events = kept("keep_events", keep_events, most=10**9)
         logs = kept("keep_logs", keep_logs, most=10**6)
         self.name = queue_name(name)
+        self.partitions = whole_number("partitions", partitions, least=1, most=MOST_PARTITIONS)
         self.codec: Codec = codec if codec is not None else JsonCodec()
         self.clock = clock if clock is not None else Clock()
         self.test_mode = TestMode()
@@ -176,18 +187,7 @@ class Queue:
         if options.get("token") is not None:
             raise InvalidValue("one token can't name many jobs: enqueue them one by one, each with its own")
         terms = self._terms(type, options)
-        drafts = [Draft(terms, self._encode(item), item) for item in data]
-        made: list[Job[Any]] = []
-        if self.test_mode.entered:
-            for draft in drafts:
-                made.append(Job(self, 0, draft))
-                made[-1].id = self.test_mode.record(made[-1])
-            return made
-        enqueuer, room_seconds = self._here().enqueuer_of(terms.durability), terms.room_seconds(self._wait_for_room)
-        async for ids in enqueuer.many(drafts, room_seconds=room_seconds):
-            at = len(made)
-            made += [Job(self, id, draft) for id, draft in zip(ids, drafts[at : at + len(ids)], strict=True)]
-        return made
+        return await self._send_many(terms, [Draft(terms, self._encode(item), item) for item in data])
 
     def create(self, type: str, data: Any = None, **options: Unpack[EnqueueOptions]) -> Job[Any]:
         """Make a job without storing it yet: add callbacks with `job.on`, then `await job.save()`."""
@@ -229,6 +229,19 @@ class Queue:
         if len(result) > self._max_payload:
             raise InvalidPayload(f"a result must have at most {self._max_payload} bytes, got {len(result)}")
         return result
+
+    async def _send_many(self, terms: Terms, drafts: list[Draft]) -> list[Job[Any]]:
+        made: list[Job[Any]] = []
+        if self.test_mode.entered:
+            for draft in drafts:
+                made.append(Job(self, 0, draft))
+                made[-1].id = self.test_mode.record(made[-1])
+            return made
+        enqueuer, room_seconds = self._here().enqueuer_of(terms.durability), terms.room_seconds(self._wait_for_room)
+        async for ids in enqueuer.many(drafts, room_seconds=room_seconds):
+            at = len(made)
+            made += [Job(self, id, draft) for id, draft in zip(ids, drafts[at : at + len(ids)], strict=True)]
+        return made
 
     async def _send(self, draft: Draft, *, watch: bool = False) -> int:
         enqueuer, new_job = self._here().enqueuer_of(draft.terms.durability), draft.new_job(watch=watch)
@@ -288,7 +301,7 @@ class Queue:
         states = [_state(state)] if state is not None else list(State)
         limit = whole_number("limit", limit, least=1, most=1000)
         skip = whole_number("skip", skip, least=0, most=2**53)
-        place = listing.parse(after) if after is not None else None
+        place = listing.parse(after, type) if after is not None else None
         counts = {type_name(type): await self.counts(type)} if type is not None else await self._all_counts()
         steps = listing.walk(self.space, counts, states, place, limit=limit, newest_first=newest_first, skip=skip)
         described, next_place = await self._exchange(steps)
@@ -507,15 +520,18 @@ class Queue:
     async def _act(self, verb: str, ids: Sequence[int], by: str) -> None:
         if not ids:
             raise InvalidValue(f"{verb} needs the id of a job")
-        checked = list(dict.fromkeys(job_id(id) for id in ids))
+        if refused := await self._refused(verb, list(dict.fromkeys(job_id(id) for id in ids)), by):
+            raise steer.refusal(verb, refused)
+
+    async def _refused(self, verb: str, ids: list[int], by: str) -> list[tuple[int, str]]:
+        """Act on jobs; returns those that do not allow it, and why."""
         refused: list[tuple[int, str]] = []
-        for at in range(0, len(checked), MOST_PER_CALL):
-            part = checked[at : at + MOST_PER_CALL]
+        for at in range(0, len(ids), MOST_PER_CALL):
+            part = ids[at : at + MOST_PER_CALL]
             call = calls.act(self.space, verb, part, now_ms=self.clock.server_ms(), by=steer.actor(by))
             words = await self._here().acts.send(call)
             refused += [(id, word) for id, word in zip(part, words, strict=True) if word]
-        if refused:
-            raise steer.refusal(verb, refused)
+        return refused
 
     # ---- handlers
 
@@ -574,16 +590,19 @@ class Queue:
         if session is None:
             for ended in [other for other in self._sessions if other.is_closed()]:
                 del self._sessions[ended]  # it holds its loop, so the weak key alone never dies
-            session = Session(
-                self.target,
-                self.space,
-                self.clock,
-                self.codec,
-                timeout=self._timeout,
-                durability=self._durability,
-            )
-            self._sessions[loop] = session
+            session = self._sessions[loop] = self._session()
         return session
+
+    def _session(self, store: Store | None = None) -> Session:
+        return Session(
+            self.target,
+            self.space,
+            self.clock,
+            self.codec,
+            timeout=self._timeout,
+            durability=self._durability,
+            store=store,
+        )
 
     def _job(self, described: Any) -> Job[Any]:
         return Job(self, described.id, described.record, status=described.status)

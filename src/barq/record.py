@@ -1,5 +1,6 @@
 """Record: how a job is written in the server, field by field, and read back. See the key table in docs/architecture.md."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from barq.options import JobOptions, decode_options
@@ -132,8 +133,8 @@ class Described:
     status: Status
 
 
-def decode_described(reply: list[bytes | None]) -> list[Described]:
-    """The flat (id, state, score, record, run, end, note)* of the scripts."""
+def decode_described(reply: list[bytes | None], *, id_of: Callable[[bytes], int] = number) -> list[Described]:
+    """The flat (id, state, score, record, run, end, note)* of the scripts. `id_of`: the id of a member."""
     jobs = []
     for at in range(0, len(reply), 7):
         id_, state, score, record, run, end, note = reply[at : at + 7]
@@ -142,5 +143,5 @@ def decode_described(reply: list[bytes | None]) -> list[Described]:
         assert score is not None
         assert record is not None
         status = Status(State(state.decode()), float(score), decode_run(run), decode_ending(end), note)
-        jobs.append(Described(number(id_), Record(record), status))
+        jobs.append(Described(id_of(id_), Record(record), status))
     return jobs

@@ -20,7 +20,8 @@ log = logging.getLogger("barq.session")
 
 
 class Session:
-    """`store` is for what needs no durability beyond the server's own; `acts` and `enqueuer` have the queue's level."""
+    """`store` is for what needs no durability beyond the server's own; `acts` and `enqueuer` have the queue's level. `store`:
+    one that several share."""
 
     def __init__(
         self,
@@ -31,13 +32,14 @@ class Session:
         *,
         timeout: float | None,
         durability: Durability = LOCAL,
+        store: Store | None = None,
     ) -> None:
         self._target = target
         self._space = space
         self._clock = clock
         self._timeout = timeout
         self._inbox = secrets.token_hex(6)
-        self.store = Store(target, clock, timeout=timeout)
+        self.store = store if store is not None else Store(target, clock, timeout=timeout)
         self._levels: dict[Durability, tuple[Store, Enqueuer]] = {}
         self._levels[LOCAL] = self.store, Enqueuer(self.store, space, clock, inbox=self._inbox)
         self.acts, self.enqueuer = self._level(durability)

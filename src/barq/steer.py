@@ -71,7 +71,7 @@ async def audit(queue: "Queue", limit: int, before: int | None) -> Acts:
     limit = whole_number("limit", limit, least=1, most=1000)
     before = None if before is None else whole_number("before", before, least=1, most=2**53)
     entries = await queue._here().store.send(looks.audit(queue.space, before=before, most=limit + 1))
-    return acts_of(entries, queue.codec, limit=limit)
+    return acts_of(entries, queue.codec, limit=limit, id_of=queue.space.id)
 
 
 # ---- act

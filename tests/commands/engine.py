@@ -285,6 +285,10 @@ class Engine:
         """What the worker is told to do."""
         return str(await self.send(calls.beat(self.space, worker, info, now_ms=self.now, lives_ms=lives_ms)))
 
+    async def partitions(self, wanted: int) -> int:
+        number: int = await self.send(calls.partitions(self.space, wanted))
+        return number
+
     async def workers(self) -> dict[str, bytes]:
         alive: dict[str, bytes] = await self.send(calls.workers(self.space, now_ms=self.now))
         return alive

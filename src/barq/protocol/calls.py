@@ -3,6 +3,7 @@
 A call is one round trip and one atomic script (or one plain command). Sending it again changes nothing.
 """
 
+import functools
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -54,10 +55,47 @@ class Space:
     limits: Limits = NO_LIMITS
     events_bytes: int | None = None
     log_bytes: int | None = None
+    partition: int = 0
+    partitions: int = 1
+    """Of a queue that is cut into several, each is a space of its own; ids are unique over all of them."""
+
+    def part(self, number: int, parts: int) -> "Space":
+        """Partition `number` of the queue, which keeps and takes its part of what the queue does."""
+        return replace(
+            self,
+            queue=f"{self.queue}/{number}",
+            events_keep=-(-self.events_keep // parts),
+            events_bytes=None if self.events_bytes is None else -(-self.events_bytes // parts),
+            completed=self.completed.part(parts),
+            failed=self.failed.part(parts),
+            limits=self.limits.part(parts),
+            partition=number,
+            partitions=parts,
+        )
 
     @property
     def prefix(self) -> bytes:
         return b"barq:{%b}:" % self.queue.encode()
+
+    def id_of(self, number: int) -> int:
+        """The id of the job that is the `number`-th here. Its remainder by `partitions` says where it is.
+
+        >>> Space("mail").id_of(7), Space("mail/3", partition=3, partitions=16).id_of(7)
+        (7, 115)
+        """
+        return number * self.partitions + self.partition
+
+    def id(self, member_of_line: bytes) -> int:
+        """The id of a job that stands here as this member."""
+        return self.id_of(number(member_of_line))
+
+    def member(self, id: int) -> bytes:
+        """A job as it stands here."""
+        return member((id - self.partition) // self.partitions)
+
+    def place(self, id: int) -> bytes:
+        """Where an id stands among the members here; one of another partition between two of them."""
+        return self.member(id) + (b"" if id % self.partitions == self.partition else b"~")
 
 
 # ---- enqueue
@@ -105,12 +143,13 @@ def enqueue(
     count = len(jobs)
 
     def ids(reply: list[int]) -> list[int]:
-        first = reply[0]
+        first, step = space.id_of(reply[0]), space.partitions
+        fresh = range(first, first + count * step, step)
         if len(reply) == 1:
-            return list(range(first, first + count))
-        known = dict(zip(reply[1::2], reply[2::2], strict=True))
-        fresh = iter(range(first, first + count))
-        return [known[at] if at in known else next(fresh) for at in range(1, count + 1)]
+            return list(fresh)
+        known = {at: space.id_of(id) if id > 0 else id for at, id in zip(reply[1::2], reply[2::2], strict=True)}
+        in_order = iter(fresh)
+        return [known[at] if at in known else next(in_order) for at in range(1, count + 1)]
 
     return Call(script("enqueue"), space.prefix, tuple(args), ids)
 
@@ -284,7 +323,7 @@ def act(space: Space, verb: str, ids: Sequence[int], *, now_ms: int, by: str = "
 
     `by`: who it is that acts, for the log of acts; '' is not written down.
     """
-    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, _name(), by.encode(), *map(member, ids))
+    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, _name(), by.encode(), *map(space.member, ids))
     return Call(script(verb), space.prefix, args, lambda reply: [word.decode() for word in reply])
 
 
@@ -299,6 +338,11 @@ def resume(space: Space, type: str, *, now_ms: int, by: str = "") -> Call[bool]:
     """End the pause of a type, or with '' of the queue; True when it was paused."""
     args = (_NO, b"%d" % now_ms, _name(), by.encode(), type.encode())
     return Call(script("resume"), space.prefix, args, bool)
+
+
+def partitions(space: Space, wanted: int) -> Call[int]:
+    """Into how many the queue is cut: `wanted`, unless it is there already with another number."""
+    return Call(script("partitions"), space.prefix, (_NO, b"0", b"%d" % wanted), int)
 
 
 def prune(space: Space, type: str, *, now_ms: int) -> Call[int]:
@@ -351,9 +395,13 @@ def first_within(space: Space, what: str, ms: int) -> Call[bool]:
 # ---- reads
 
 
+def _described(space: Space) -> Callable[[Reply], list[Described]]:
+    return functools.partial(decode_described, id_of=space.id)
+
+
 def fetch(space: Space, ids: Iterable[int]) -> Call[list[Described]]:
     """All that is known of the jobs that are there."""
-    return Call(script("fetch"), space.prefix, tuple(map(member, ids)), decode_described)
+    return Call(script("fetch"), space.prefix, tuple(map(space.member, ids)), _described(space))
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,25 +450,27 @@ def page(
     most: int,
     skip: int = 0,
 ) -> Call[Slice]:
-    """A slice of one type's jobs in one state, behind the (score, id) `after` and as many more as to skip."""
+    """A slice of one type's jobs in one state, behind the (score, id) `after` and as many more as to skip.
+
+    The id may be one of another partition: then behind where it would stand.
+    """
     score, last = after if after is not None else (0.0, None)
     args = (
         type.encode(),
         state.encode(),
         b"desc" if newest_first else b"asc",
         repr(score).encode(),
-        member(last) if last is not None else b"",
+        b"" if last is None else space.place(last),
         b"%d" % skip,
         b"%d" % most,
     )
-    return Call(
-        script("page"), space.prefix, args, lambda reply: Slice(decode_described(reply[1:]), more=bool(reply[0]))
-    )
+    described = _described(space)
+    return Call(script("page"), space.prefix, args, lambda reply: Slice(described(reply[1:]), more=bool(reply[0])))
 
 
 def logs(space: Space, id: int) -> Call[list[tuple[int, str]]]:
     """The kept log lines of a job as (time in ms, text)."""
-    key = space.prefix + b"log:" + member(id)
+    key = space.prefix + b"log:" + space.member(id)
     return Call(None, space.prefix, (b"LRANGE", key, b"0", b"-1"), lambda reply: [_log_line(line) for line in reply])
 
 
@@ -454,15 +504,18 @@ def events_key(space: Space) -> bytes:
 
 def watch(space: Space, ids: Iterable[int], *, now_ms: int, inbox: str, watch_ms: int) -> Call[list[Described]]:
     """Have the events of jobs put into an inbox from now on; returns how those that are there stand now."""
-    args = (_NO, b"%d" % now_ms, inbox.encode(), b"%d" % watch_ms, *map(member, ids))
-    return Call(script("watch"), space.prefix, args, decode_described)
+    args = (_NO, b"%d" % now_ms, inbox.encode(), b"%d" % watch_ms, *map(space.member, ids))
+    return Call(script("watch"), space.prefix, args, _described(space))
 
 
 def read(space: Space, key: bytes, after: bytes, *, block_ms: int | None, most: int = 100) -> Call[list[Happened]]:
     """What stands in a stream behind the position `after`; waits up to `block_ms` for it (None = not at all)."""
     block = () if block_ms is None else (b"BLOCK", b"%d" % max(1, block_ms))
     return Call(
-        None, space.prefix, (b"XREAD", b"COUNT", b"%d" % most, *block, b"STREAMS", key, after), _happened_in_reply
+        None,
+        space.prefix,
+        (b"XREAD", b"COUNT", b"%d" % most, *block, b"STREAMS", key, after),
+        functools.partial(_happened_in_reply, space),
     )
 
 
@@ -476,17 +529,22 @@ def last_position(space: Space, key: bytes) -> Call[bytes]:
     )
 
 
-def _happened_in_reply(reply: Any) -> list[Happened]:
-    return [event for _, entries in reply or () for position, fields in entries for event in _expand(position, fields)]
+def _happened_in_reply(space: Space, reply: Any) -> list[Happened]:
+    return [
+        event
+        for _, entries in reply or ()
+        for position, fields in entries
+        for event in _expand(space, position, fields)
+    ]
 
 
-def _expand(position: bytes, fields: list[bytes]) -> Iterable[Happened]:
+def _expand(space: Space, position: bytes, fields: list[bytes]) -> Iterable[Happened]:
     """An entry is t MS (event TYPE\\tIDS\\tDETAIL)*; it names all jobs that one call moved."""
     at_ms = int(fields[1])
     for name, told in zip(fields[2::2], fields[3::2], strict=True):
         type_, ids, detail = told.split(b"\t", 2)
         for id_ in ids.split(b" "):
-            yield Happened(position, at_ms, name.decode(), type_.decode(), number(id_), detail)
+            yield Happened(position, at_ms, name.decode(), type_.decode(), space.id(id_), detail)
 
 
 # ---- workers
@@ -508,10 +566,18 @@ def workers(space: Space, *, now_ms: int) -> Call[dict[str, bytes]]:
     )
 
 
-def wait_for_work(space: Space, types: Iterable[str], *, seconds: float) -> Call[object]:
+def wait_for_work(space: Space, types: Iterable[str], *, seconds: float) -> Call[bytes | None]:
     """Block until one of the types' markers says that something can be claimed, or the time is over."""
-    keys = (space.prefix + type_.encode() + b":wake" for type_ in types)
-    return Call(None, space.prefix, (b"BZPOPMIN", *keys, b"%.3f" % seconds), lambda reply: reply)
+    return wait_on((wake_key(space, type_) for type_ in types), seconds=seconds)
+
+
+def wake_key(space: Space, type: str) -> bytes:
+    return space.prefix + type.encode() + b":wake"
+
+
+def wait_on(keys: Iterable[bytes], *, seconds: float) -> Call[bytes | None]:
+    """The same for keys of several queues on one server; returns the key that said so."""
+    return Call(None, b"", (b"BZPOPMIN", *keys, b"%.3f" % seconds), lambda reply: reply[0] if reply else None)
 
 
 def unblock(space: Space, client_id: int) -> Call[object]:

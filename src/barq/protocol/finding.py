@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from barq.protocol.calls import Call, Space
 from barq.protocol.scripts import script
 from barq.query import Query, Span, Word
-from barq.record import Described, decode_described, member, number
+from barq.record import Described, decode_described
 from barq.states import State
 
 Wants = Literal["jobs", "ids", "count"]
@@ -99,8 +99,8 @@ def find(space: Space, one: Find) -> Call[Found]:
     args += (b"%d" % (_EVERY_ID if one.id_most is None else one.id_most), b"%d" % len(query.words))
     for word in query.words:
         args += (word.field.encode(), word.value, b"prefix" if word.prefix else b"exact")
-    args += map(member, part.ids)
-    return Call(script("find"), space.prefix, tuple(args), _decoder(one.wants))
+    args += map(space.place, part.ids)  # another partition's is none here
+    return Call(script("find"), space.prefix, tuple(args), _decoder(space, one.wants))
 
 
 def last_id(space: Space) -> Call[int]:
@@ -116,16 +116,18 @@ def _bounds(span: Span) -> tuple[bytes, bytes]:
     return tuple(b"" if bound is None else b"%d" % bound for bound in (span.least, span.most))  # type: ignore[return-value]
 
 
-def _decoder(wants: Wants) -> Any:
+def _decoder(space: Space, wants: Wants) -> Any:
     def decode(reply: list[Any]) -> Found:
         more, looked, count, place, *rest = reply
         match wants:
             case "ids":
-                return Found(bool(more), looked, count, place, ids=[number(one) for one in rest])
+                return Found(bool(more), looked, count, place, ids=[space.id(one) for one in rest])
             case "jobs":
                 places = rest[::_PLACE_FIELDS]
                 del rest[::_PLACE_FIELDS]
-                return Found(bool(more), looked, count, place, jobs=decode_described(rest), places=places)
+                return Found(
+                    bool(more), looked, count, place, jobs=decode_described(rest, id_of=space.id), places=places
+                )
             case _:
                 return Found(bool(more), looked, count, place)
 

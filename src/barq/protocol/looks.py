@@ -9,7 +9,7 @@ import msgspec
 from barq.outcome import ErrorInfo, decode_error
 from barq.protocol.calls import _NO, _YES, Call, Space, _name
 from barq.protocol.scripts import script
-from barq.record import Described, Ending, decode_described, decode_ending, member, number
+from barq.record import Described, Ending, decode_described, decode_ending
 from barq.sums import Sums, flat, of_flat
 
 MINUTES: Final = 16
@@ -92,10 +92,10 @@ def explain(space: Space, id: int, *, now_ms: int) -> Call[Situation | None]:
         if not reply:
             return None
         now, before, of_type, of_queue, active, *described = reply
-        (job,) = decode_described(described)
+        (job,) = decode_described(described, id_of=space.id)
         return Situation(now, before, _pause(of_type, now), _pause(of_queue, now), active, job)
 
-    return Call(script("explain"), space.prefix, (b"%d" % now_ms, member(id)), decode)
+    return Call(script("explain"), space.prefix, (b"%d" % now_ms, space.member(id)), decode)
 
 
 def past(space: Space, id: int) -> Call[list[Ending]]:
@@ -104,7 +104,7 @@ def past(space: Space, id: int) -> Call[list[Ending]]:
     def decode(reply: bytes | None) -> list[Ending]:
         return [ending for text in _parts(reply or b"") if (ending := decode_ending(text)) is not None]
 
-    return Call(None, space.prefix, (b"HGET", space.prefix + b"past", member(id)), decode)
+    return Call(None, space.prefix, (b"HGET", space.prefix + b"past", space.member(id)), decode)
 
 
 def _parts(text: bytes) -> Iterator[bytes]:
@@ -132,7 +132,7 @@ def failures(space: Space, type: str, *, skip: int, most: int) -> Call[list[Fail
 
     def decode(reply: list[bytes]) -> list[Failed]:
         rows = zip(reply[::3], reply[1::3], reply[2::3], strict=True)
-        return [Failed(number(id_), int(float(ended)), decode_error(brief or _UNKNOWN)) for id_, ended, brief in rows]
+        return [Failed(space.id(id_), int(float(ended)), decode_error(brief or _UNKNOWN)) for id_, ended, brief in rows]
 
     return Call(script("failures"), space.prefix, (type.encode(), b"%d" % skip, b"%d" % most), decode)
 
@@ -161,7 +161,7 @@ def edit(
     `terms` are those by which a job with the new data is found.
     """
     told = b"" if priority is None else b"%d" % priority
-    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, _name(), by.encode(), member(id), told)
+    args = (_NO, b"%d" % now_ms, b"%d" % space.events_keep, _name(), by.encode(), space.member(id), told)
     changed = (_NO if data is None else _YES, data or b"", terms, _YES if retry else _NO)
     return Call(script("edit"), space.prefix, (*args, *changed), lambda reply: str(reply.decode()))
 
@@ -177,7 +177,7 @@ def order(space: Space, worker: str, what: Order, *, now_ms: int, by: str) -> Ca
 
 def write_down(space: Space, by: str, act: str, of: int, made: int, *, now_ms: int) -> Call[object]:
     """Write down that of one job another was made."""
-    target, after = b"jobs " + member(of), b"%d" % made
+    target, after = b"jobs " + space.member(of), b"%d" % made
     args = (_NO, b"%d" % now_ms, _name(), by.encode(), act.encode(), target, b"null", after, b"1")
     return Call(script("audit"), space.prefix, args, lambda reply: reply)
 

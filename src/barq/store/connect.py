@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from barq.doctor import OLDEST_REDIS, OLDEST_VALKEY
-from barq.errors import PermissionDenied, ServerUnsuitable, WrongState
+from barq.errors import PermissionDenied, ServerUnsuitable, WrongPartitions, WrongState
 from barq.store.target import Target
 
 if TYPE_CHECKING:
@@ -56,7 +56,11 @@ async def connect(target: Target) -> tuple["AbstractConnection", Server]:
         await connection.disconnect(nowait=True)
         raise ConnectionError("the server that was found is a replica: a failover is under way")
     try:
-        return connection, checked(info, target, int(client_id))
+        server = checked(info, target, int(client_id))
+        if target.whole:
+            async with asyncio.timeout(target.connect_seconds):
+                check_partitions(target.whole, wanted=1, stored=await _partitions(connection, target))
+        return connection, server
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
@@ -68,6 +72,28 @@ def handed_over(connection: "AbstractConnection") -> tuple[asyncio.StreamWriter,
     connection._reader = connection._writer = None  # it has nothing left to close
     assert streams is not None
     return streams, parse_error
+
+
+async def _partitions(connection: "AbstractConnection", target: Target) -> int:
+    """How many the queue has, as far as this server says."""
+    from redis.exceptions import ResponseError
+
+    await connection.send_command("GET", f"barq:{{{target.whole}}}:partitions", check_health=False)
+    try:
+        return int(await connection.read_response() or 1)
+    except ResponseError:  # it is busy, or not the one that has this queue: the first call will meet the same
+        return 1
+
+
+def check_partitions(queue: str, *, wanted: int, stored: int) -> None:
+    """Raises WrongPartitions."""
+    if stored != wanted:
+        told = f", partitions={stored}" if stored > 1 else ""
+        raise WrongPartitions(
+            f"queue {queue} has {stored} partition{'s' if stored > 1 else ''}, and is used here with {wanted}: write "
+            f"Queue({queue!r}{told}), or take another name; a number can't be changed, for ids and jobs would be lost",
+            stored=stored,
+        )
 
 
 async def made(target: Target) -> "AbstractConnection":

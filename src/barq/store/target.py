@@ -48,6 +48,8 @@ class Target:
     sentinels: Sentinels | None = field(default=None, repr=False)
     cluster: Cluster | None = field(default=None, repr=False)
     slot: int = 0
+    whole: str = ""
+    """Name of the queue that is used here without partitions; a connection is refused where it has some."""
     embedded_folder: Path | None = None
     embedded: bool = False
 
@@ -60,8 +62,8 @@ class Target:
     def connect_seconds(self) -> float:
         return SEARCH_SECONDS if self.searched else CONNECT_SECONDS
 
-    def of_queue(self, name: str) -> Self:
-        return replace(self, slot=slot_of(name))
+    def of_queue(self, name: str, *, whole: bool = True) -> Self:
+        return replace(self, slot=slot_of(name), whole=name if whole else "")
 
     def moved(self, error: BaseException) -> None:
         """Take note of where a MOVED has sent us."""

@@ -65,6 +65,7 @@ class Queue:
     `max_waiting`: how many jobs of a type may wait or be delayed (a number, or one for each type); `max_memory`: how many
     bytes the server may use for jobs to be added. Beyond them an enqueue waits `wait_for_room` seconds (None = for ever),
     then raises QueueFull.
+    `partitions`: into how many slots of a cluster the queue is spread, chosen when it is first used (docs/scale.md).
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Queue:
         max_waiting: int | Mapping[str, int] | None = None,
         max_memory: int | None = None,
         wait_for_room: float | timedelta | None = 0,
+        partitions: int = 1,
         clock: Clock | None = None,
     ) -> None:
         self.asyncio = _queue.Queue(
@@ -101,6 +103,7 @@ class Queue:
             max_waiting=max_waiting,
             max_memory=max_memory,
             wait_for_room=wait_for_room,
+            partitions=partitions,
             clock=clock,
         )
         self._loop = None

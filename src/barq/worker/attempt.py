@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from barq.record import Record, number
+from barq.record import Record
 from barq.worker.slots import Lane
 
 if TYPE_CHECKING:
@@ -38,4 +38,4 @@ class Attempt:
 
     @property
     def label(self) -> str:
-        return f"job {number(self.member)} ({self.lane.type})"
+        return f"job {self.lane.id_of(self.member)} ({self.lane.type})"

@@ -57,7 +57,7 @@ class Start(msgspec.Struct):
     preparation: dict[str, Any]
     """For multiprocessing's spawn.prepare()."""
     handlers: bytes
-    """Pickled: the queue and the places of its handlers."""
+    """Pickled: the queues, each with the places of its handlers."""
     log_level: int
 
 
@@ -73,21 +73,21 @@ class Application:
         connect.refusal = NO_CONNECTION
         spawn.prepare(start.preparation)
         connect.refusal = None
-        queue: Queue
-        places: list[Place]
-        queue, places = pickle.loads(start.handlers)
-        self._places = {place.type: place for place in places}
-        self._lanes: dict[str, Lane] = {}
-        self._runner = Runner(queue, words, lambda _attempt, _outcome: None)
+        queues: list[tuple[Queue, list[Place]]] = pickle.loads(start.handlers)
+        self._places = [{place.type: place for place in places} for _, places in queues]
+        self._lanes: dict[tuple[int, str], Lane] = {}
+        self._runners = [Runner(queue, words, lambda _attempt, _outcome: None) for queue, _ in queues]
 
     def attempt(self, given: Given) -> Attempt:
-        if given.type not in self._lanes:
-            self._lanes[given.type] = Lane(handler_at(self._places[given.type]))
-        return Attempt(given.member, given.token, Record(given.record), self._lanes[given.type], 0.0)
+        of = given.queue, given.type
+        if of not in self._lanes:
+            self._lanes[of] = Lane(handler_at(self._places[given.queue][given.type]))
+            self._lanes[of].queue = given.queue
+        return Attempt(given.member, given.token, Record(given.record), self._lanes[of], 0.0)
 
     def run(self, attempt: Attempt) -> Returned | Raised:
         try:
-            success = self._runner.call_plain(attempt, None)
+            success = self._runners[attempt.lane.queue].call_plain(attempt, None)
         except BaseException as error:
             return Raised(encode_error(error), then_of(error))
         return Returned(success.result, success.discard)

@@ -7,7 +7,7 @@ claim the moment a job arrives. That wait's bound is the clock for promoting and
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from barq.errors import BarqError
 from barq.protocol import calls
@@ -22,6 +22,20 @@ LONGEST_WAIT_SECONDS: Final = 2.0
 _TROUBLE_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 0.02
 _LEAST_WAIT_SECONDS: Final = 0.001
+
+
+class Waiting(Protocol):
+    """What a worker has for the time without work."""
+
+    found_nothing: bool
+
+    def nothing_to_claim(self, brought: Claim, room: Room) -> None: ...
+
+    async def run(self) -> None: ...
+
+    def claims(self, claiming: bool) -> None: ...
+
+    async def stop(self) -> None: ...
 
 
 class Listener:

@@ -6,7 +6,8 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from barq.clock import Clock
@@ -21,26 +22,24 @@ log = logging.getLogger("barq.worker")
 BEAT_SECONDS: Final = 1.0
 
 
-class Heartbeat:
-    """Prolongs the leases in `held` and reports those that are lost, in the worker's loop."""
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The leases of one queue: what is held, and who is told of those that are lost."""
 
-    def __init__(
-        self,
-        target: Target,
-        space: Space,
-        clock: Clock,
-        held: dict[bytes, Attempt],
-        *,
-        lease_ms: int,
-        lost: Callable[[list[Attempt]], None],
-    ) -> None:
-        self._target = target
-        self._space = space
+    target: Target
+    space: Space
+    held: dict[bytes, Attempt]
+    lost: Callable[[list[Attempt]], None]
+
+
+class Heartbeat:
+    """Prolongs leases and reports those that are lost, in the worker's loop."""
+
+    def __init__(self, charges: Sequence[Charge], clock: Clock, *, lease_ms: int) -> None:
+        self._charges = charges
         self._clock = clock
-        self._held = held
         self._lease_ms = lease_ms
         self._seconds = min(BEAT_SECONDS, lease_ms / 3000)
-        self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
         self._cancel: Callable[[], object] | None = None
@@ -64,21 +63,24 @@ class Heartbeat:
         task = asyncio.current_task()
         assert task is not None
         self._cancel = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
-        store = Store(self._target, self._clock, timeout=max(self._seconds, self._lease_ms / 3000))
+        await asyncio.gather(*map(self._keep, self._charges))  # each at its own pace: one server may be slow
+
+    async def _keep(self, charge: Charge) -> None:
+        store = Store(charge.target, self._clock, timeout=max(self._seconds, self._lease_ms / 3000))
         try:
             while not self._stop.is_set():
-                await self._extend(store)
-                await asyncio.to_thread(self._stop.wait, self._seconds)
+                await self._extend(store, charge)
+                await asyncio.sleep(self._seconds)
         finally:
             await store.close()
 
-    async def _extend(self, store: Store) -> None:
+    async def _extend(self, store: Store, charge: Charge) -> None:
         since = time.monotonic() - self._seconds / 2  # what ends sooner needs no heartbeat
-        old = [attempt for attempt in list(self._held.values()) if attempt.claimed_at < since]
+        old = [attempt for attempt in list(charge.held.values()) if attempt.claimed_at < since]
         for at in range(0, len(old), MOST_PER_CALL):
             part = old[at : at + MOST_PER_CALL]
             holdings = [attempt.holding for attempt in part]
-            call = calls.extend(self._space, holdings, now_ms=self._clock.server_ms(), lease_ms=self._lease_ms)
+            call = calls.extend(charge.space, holdings, now_ms=self._clock.server_ms(), lease_ms=self._lease_ms)
             try:
                 lost = await store.send(call)
             except Exception as error:  # the next beat tries again, as long as the leases last
@@ -87,6 +89,6 @@ class Heartbeat:
             if lost:
                 gone = set(lost)
                 try:
-                    self._loop.call_soon_threadsafe(self._lost, [one for one in part if one.member in gone])
+                    self._loop.call_soon_threadsafe(charge.lost, [one for one in part if one.member in gone])
                 except RuntimeError:  # the worker's loop has ended
                     return

@@ -25,6 +25,7 @@ class Given(msgspec.Struct, tag_field="is", tag=True):
     member: bytes
     token: bytes
     record: bytes
+    queue: int = 0
 
 
 class Answered(msgspec.Struct, tag_field="is", tag=True):

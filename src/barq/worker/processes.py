@@ -63,13 +63,13 @@ def usual_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def start_of(queue: Queue, handlers: Iterable[Handler]) -> Start:
+def start_of(queues: Iterable[tuple[Queue, Iterable[Handler]]]) -> Start:
     """What children of a worker need for these handlers. Raises InvalidValue when they could not run them."""
     if not sys.executable or getattr(sys, "frozen", False):
         raise InvalidValue("handlers with run='process' need a Python interpreter, and this program has none")
-    places = [place_of(handler) for handler in handlers]
+    places = [(queue, [place_of(handler) for handler in handlers]) for queue, handlers in queues]
     try:
-        pickled = pickle.dumps((queue, places))
+        pickled = pickle.dumps(places)
     except Exception as error:
         raise InvalidValue(
             f"handlers with run='process' get a copy of their queue, and this one can't be pickled: {error}"
@@ -86,16 +86,16 @@ class Children:
     def __init__(
         self,
         start: Start,
-        runner: Runner,
-        words: Words,
+        runner_of: Callable[[Attempt], Runner],
+        words_of: Callable[[Attempt], Words],
         *,
         most: int,
         began: Callable[[Attempt], None],
         ended: Callable[[Attempt, Outcome], None],
     ) -> None:
         self._start = pickle.dumps(start.preparation["sys_path"]), pickle.dumps(start)
-        self._runner = runner
-        self._words = words
+        self._runner_of = runner_of
+        self._words_of = words_of
         self._began = began
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPool(self._run, ended, most=most)
@@ -148,16 +148,16 @@ class Children:
         except Exception as error:
             ending = error
         if attempt.timed_out:
-            return self._runner.timed_out(attempt)
+            return self._runner_of(attempt).timed_out(attempt)
         match ending:
             case Returned():
                 return Success(ending.result, ending.discard)
             case Raised():
-                return self._runner.failed(attempt, ending.error, ending.then)
+                return self._runner_of(attempt).failed(attempt, ending.error, ending.then)
             case _ if attempt.handed_back or attempt.ended:
                 return Release()
             case _:
-                return self._runner.failure(attempt, ending)
+                return self._runner_of(attempt).failure(attempt, ending)
 
     def _ending(self, attempt: Attempt) -> Returned | Raised:
         while True:
@@ -165,7 +165,9 @@ class Children:
             began = False
             try:
                 self._check_wanted(attempt)  # from now on kill() finds the process
-                process.line.say(Given(attempt.lane.type, attempt.member, attempt.token, attempt.record.text))
+                process.line.say(
+                    Given(attempt.lane.type, attempt.member, attempt.token, attempt.record.text, attempt.lane.queue)
+                )
                 while True:
                     match process.hear(None if began else START_SECONDS):
                         case Began():
@@ -221,10 +223,11 @@ class Children:
     def _say(self, process: "Process", attempt: Attempt, said: Word | Step) -> None:
         """Pass on what a handler says; it gets the answer."""
         answer: asyncio.Future[Any]
+        words = self._words_of(attempt)
         if isinstance(said, Word):
-            answer = self._words.say(attempt.holding, said.kind, said.body)
+            answer = words.say(attempt.holding, said.kind, said.body)
         else:
-            step = self._words.step(attempt.holding, said.name, said.body)
+            step = words.step(attempt.holding, said.name, said.body)
             answer = asked = self._loop.create_task(step, name="barq step")
             self._asked.add(asked)
             asked.add_done_callback(self._asked.discard)

@@ -18,7 +18,7 @@ from barq.handlers import Handler
 from barq.job import Holder, Job
 from barq.outcome import Failure, Outcome, Park, Release, Success, encode_error
 from barq.queue import Queue
-from barq.record import decode_run, number
+from barq.record import decode_run
 from barq.sync import Job as BlockingJob
 from barq.worker.attempt import Attempt
 from barq.worker.line import Then
@@ -156,7 +156,9 @@ class Runner:
         return Success(self._queue.encode_result(value), discard)
 
     def _job(self, attempt: Attempt) -> Job[Any]:
-        return Job(self._queue, number(attempt.member), attempt.record, token=attempt.token, holder=self._holder)
+        return Job(
+            self._queue, self._queue.space.id(attempt.member), attempt.record, token=attempt.token, holder=self._holder
+        )
 
 
 def then_of(error: BaseException) -> Then:

@@ -11,7 +11,6 @@ from barq.job import Job
 from barq.outcome import Failure, Outcome, Park, Release, Success
 from barq.protocol import calls
 from barq.protocol.calls import MOST_PER_CALL, Holding, Settlement, Space, Word
-from barq.record import member, number
 from barq.store.store import Store
 from barq.worker.attempt import Attempt
 
@@ -73,11 +72,11 @@ class Words:
 
     async def recall(self, job: Job[object], name: str) -> bytes | None:
         """What is kept of a step."""
-        return await self.step(_holding(job), name, None)
+        return await self.step(self._holding(job), name, None)
 
     async def keep(self, job: Job[object], name: str, body: bytes) -> bytes:
         """Keep the result of a step; returns the one that is kept."""
-        kept = await self.step(_holding(job), name, body)
+        kept = await self.step(self._holding(job), name, body)
         assert kept is not None
         return kept
 
@@ -90,11 +89,11 @@ class Words:
             call = calls.keep(self._space, id_, token, name, body, now_ms=self._clock.server_ms())
         held, kept = await self._store.send(call, timeout=None)
         if not held or (kept is None and body is not None):
-            raise _lost(number(id_))
+            raise _lost(self._space.id(id_))
         return kept
 
     def _say(self, job: Job[object], kind: bytes, body: bytes) -> "asyncio.Future[None]":
-        return self.say(_holding(job), kind, body)
+        return self.say(self._holding(job), kind, body)
 
     def say(self, holding: Holding, kind: bytes, body: bytes) -> "asyncio.Future[None]":
         """A word that is encoded already."""
@@ -102,6 +101,10 @@ class Words:
         self._batcher.add(((*holding, kind, body), said))
         said.add_done_callback(_seen)
         return said
+
+    def _holding(self, job: Job[object]) -> Holding:
+        assert job._token is not None
+        return job.type.encode(), self._space.member(job.id), job._token
 
     async def _send(self, batch: list[tuple[Word, "asyncio.Future[None]"]]) -> None:
         call = calls.report(self._space, [word for word, _ in batch], now_ms=self._clock.server_ms())
@@ -117,14 +120,9 @@ class Words:
             if said.done():
                 continue
             if id_ in stale:
-                said.set_exception(_lost(number(id_)))
+                said.set_exception(_lost(self._space.id(id_)))
             else:
                 said.set_result(None)
-
-
-def _holding(job: Job[object]) -> Holding:
-    assert job._token is not None
-    return job.type.encode(), member(job.id), job._token
 
 
 def _lost(job_id: int) -> LeaseLost:

@@ -1,8 +1,9 @@
 """Slots: how many more jobs this worker may hold, in all and of each type. Nobody claims more than it can run at once."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from barq.handlers import Handler, Handlers
+from barq.record import number
 
 Room = list[tuple[str, int]]
 """Types that may be claimed, with how many of each."""
@@ -30,9 +31,23 @@ class Seats:
 class Lane:
     """One type's slots."""
 
-    __slots__ = ("free", "handler", "in_process", "is_async", "name", "seats", "timed", "type", "waits")
+    __slots__ = (
+        "free",
+        "handler",
+        "id_of",
+        "in_process",
+        "is_async",
+        "name",
+        "queue",
+        "seats",
+        "timed",
+        "type",
+        "waits",
+    )
 
-    def __init__(self, handler: Handler, seats: Seats | None = None) -> None:
+    def __init__(self, handler: Handler, seats: Seats | None = None, *, id_of: Callable[[bytes], int] = number) -> None:
+        self.id_of = id_of
+        self.queue = 0  # which one, in a worker of several
         self.handler = handler
         self.type = handler.type
         self.name = handler.type.encode()
@@ -43,20 +58,42 @@ class Lane:
         self.free = handler.concurrency  # None: as many as the worker has
         self.seats = seats
 
+    @property
+    def shares(self) -> bool:
+        """Others may wait for what it leaves."""
+        return self.free is not None or self.seats is not None
+
+    @property
+    def has_room(self) -> bool:
+        return (self.free is None or self.free > 0) and (self.seats is None or self.seats.free > 0)
+
 
 class Slots:
     def __init__(
-        self, handlers: Handlers, types: list[str], *, concurrency: int, threads: int, children: int = 0
+        self,
+        handlers: Handlers,
+        types: list[str],
+        *,
+        concurrency: int,
+        threads: int,
+        children: int = 0,
+        id_of: Callable[[bytes], int] = number,
     ) -> None:
-        self.threads, self.children = Seats(threads), Seats(children)
+        self.threads, self.children = self._make_seats(threads, children)
         found = [handler for type_ in types if (handler := handlers.get(type_)) is not None]
-        self.lanes = {handler.type.encode(): Lane(handler, self._seats_of(handler)) for handler in found}
+        self.lanes = {handler.type.encode(): self._lane(handler, id_of) for handler in found}
         self.free = concurrency
         used = {lane.seats for lane in self.lanes.values()}
         self._seats = [seats for seats in (self.threads, self.children) if seats in used]
         self._listened: Collection[str] = ()
         self._kept = 0
         self._rotation = 0
+
+    def _make_seats(self, threads: int, children: int) -> tuple[Seats, Seats]:
+        return Seats(threads), Seats(children)
+
+    def _lane(self, handler: Handler, id_of: Callable[[bytes], int]) -> Lane:
+        return Lane(handler, self._seats_of(handler), id_of=id_of)
 
     def _seats_of(self, handler: Handler) -> Seats | None:
         if handler.is_async:

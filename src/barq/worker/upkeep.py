@@ -47,7 +47,9 @@ class Upkeep:
         limits: dict[str, int],
         running: Callable[[], int],
         ordered: Callable[[str], None],
+        seconds: float = BEAT_SECONDS,
     ) -> None:
+        self._seconds = seconds
         self._queue = queue
         self._store = store
         self._tally = tally
@@ -80,7 +82,7 @@ class Upkeep:
                     await self._chores()
             except BarqError as error:
                 log.warning("upkeep: %s", error)
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(self._seconds)
 
     async def beat(self, *, timeout: float | None = -1) -> None:
         order = await self._say(_LIVES_MS, timeout=timeout)

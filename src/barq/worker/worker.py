@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from barq.errors import InvalidType, InvalidValue, shown
 from barq.handlers import MOST_CONCURRENT
@@ -18,8 +18,8 @@ from barq.queue import Queue
 from barq.record import Record
 from barq.store.store import Store
 from barq.worker.attempt import Attempt
-from barq.worker.claim import LONGEST_WAIT_SECONDS, Listener
-from barq.worker.lease import Heartbeat
+from barq.worker.claim import LONGEST_WAIT_SECONDS, Listener, Waiting
+from barq.worker.lease import Charge, Heartbeat
 from barq.worker.pool import ThreadPool
 from barq.worker.run import Runner
 from barq.worker.settle import Words
@@ -27,7 +27,7 @@ from barq.worker.signals import taken
 from barq.worker.slots import Slots
 from barq.worker.tally import Tally
 from barq.worker.turn import Turns
-from barq.worker.upkeep import Upkeep
+from barq.worker.upkeep import BEAT_SECONDS, Upkeep
 
 if TYPE_CHECKING:
     from barq.worker.processes import Children
@@ -41,8 +41,20 @@ CANCEL_SECONDS: Final = 5.0
 """How long a handler may take to end after it was cancelled by its timeout, before its slot is given up on."""
 
 
+def checked_queue(queue: Any) -> Queue:
+    queue = getattr(queue, "asyncio", queue)  # barq.sync.Queue carries its twin
+    if not isinstance(queue, Queue):
+        raise InvalidType(f"a worker needs a barq.Queue, got {queue!r}")
+    return queue
+
+
+def partitioned(queue: Any) -> bool:
+    queue = getattr(queue, "asyncio", queue)
+    return isinstance(queue, Queue) and queue.partitions > 1
+
+
 class Worker:
-    """Runs the jobs of a queue's handlers and tasks until it is stopped.
+    """Runs the jobs of a queue's handlers and tasks until it is stopped, or those of several queues (a list).
 
     `concurrency`: jobs at a time, of which at most `threads` in plain functions and, of handlers with run='process',
     `children` in child processes (None: one per processor). `types`: only these (None: all that have a handler).
@@ -53,6 +65,16 @@ class Worker:
 
     has_run: ClassVar[bool] = False
     """Whether any worker has run in this process: `barq dev` runs one for a file that ran none."""
+
+    _said_as: ClassVar[int] = logging.INFO
+    _beat_seconds = BEAT_SECONDS
+
+    def __new__(cls, queue: Any = None, *_: Any, **__: Any) -> Self:
+        if cls is Worker and (isinstance(queue, list | tuple) or partitioned(queue)):
+            from barq.worker.crew import Crew  # who needs none has nothing to pay
+
+            cls = Crew  # type: ignore[assignment]
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -67,9 +89,7 @@ class Worker:
         poison: int = 3,
         burst: bool = False,
     ) -> None:
-        queue = getattr(queue, "asyncio", queue)  # barq.sync.Queue carries its twin
-        if not isinstance(queue, Queue):
-            raise InvalidType(f"a worker needs a barq.Queue, got {queue!r}")
+        queue = checked_queue(queue)
         handled = [handler.type for handler in queue.handlers]
         if types is None:
             types = handled
@@ -105,15 +125,23 @@ class Worker:
         self._runs_in: asyncio.AbstractEventLoop | None = None
 
     def _prepared_children(self, count: int | None) -> "tuple[Callable[..., Children] | None, int]":
+        return self._children_for(count, [(self.queue, self.types)])
+
+    def _children_for(
+        self, count: int | None, types: list[tuple[Queue, list[str]]]
+    ) -> "tuple[Callable[..., Children] | None, int]":
         if count is not None:
             count = min(whole_number("children", count, least=1, most=1000), self.concurrency)
-        handlers = [handler for handler in self.queue.handlers if handler.in_process and handler.type in self.types]
-        if not handlers:
+        handlers = [
+            (queue, [handler for handler in queue.handlers if handler.in_process and handler.type in of_queue])
+            for queue, of_queue in types
+        ]
+        if not any(of_queue for _, of_queue in handlers):
             return None, 0
         from barq.worker import processes  # who needs none has nothing to pay
 
         count = count or min(processes.usual_count(), self.concurrency)
-        return functools.partial(processes.Children, processes.start_of(self.queue, handlers), most=count), count
+        return functools.partial(processes.Children, processes.start_of(handlers), most=count), count
 
     # ---- life
 
@@ -131,7 +159,7 @@ class Worker:
 
     async def _work(self) -> None:
         self._heartbeat.start()
-        log.info("worker %s: %d slots for %s", self.id, self.concurrency, ", ".join(self.types))
+        log.log(self._said_as, "worker %s: %d slots for %s", self.id, self.concurrency, ", ".join(self.types))
         try:
             async with asyncio.TaskGroup() as loops:
                 listening = loops.create_task(self._listener.run(), name="barq listen")
@@ -163,6 +191,11 @@ class Worker:
             with contextlib.suppress(RuntimeError):  # its loop has ended
                 self._runs_in.call_soon_threadsafe(self._stop_here, now)
 
+    @property
+    def running(self) -> int:
+        """How many jobs it holds now."""
+        return len(self._held)
+
     def _stop_here(self, now: bool) -> None:
         self._stop.set()
         if now:
@@ -171,16 +204,14 @@ class Worker:
     def _build(self) -> None:
         queue = self.queue
         self._loop = self._runs_in = asyncio.get_running_loop()
-        self._store = Store(queue.target, queue.clock, timeout=5.0)
+        seats = {"threads": self.threads, "children": self.children}
+        self._slots = self._make_slots(concurrency=self.concurrency, **seats)
+        self._store = self._make_store()
         self._ear = Store(queue.target, queue.clock, timeout=None)
         self._words = words = Words(self._store, queue.space, queue.clock, queue.codec)
         self._tally = tally = Tally()
         self._runner = Runner(queue, words, self._ended)
-        self._pool = ThreadPool(self._runner.run_plain, self._ended, most=self.threads)
-        if self._make_children is not None:
-            self._children = self._make_children(self._runner, words, began=self._began, ended=self._ended)
-        seats = {"threads": self.threads, "children": self.children}
-        self._slots = Slots(queue.handlers, self.types, concurrency=self.concurrency, **seats)
+        self._make_pools()
         self._turns = Turns(
             self._store,
             queue.space,
@@ -196,18 +227,8 @@ class Worker:
             settled=self._settled,
             nothing=lambda brought, room: self._listener.nothing_to_claim(brought, room),
         )
-        self._listener = Listener(
-            self._store,
-            self._ear,
-            queue.space,
-            self._slots,
-            self._turns,
-            start=self._start,
-            nothing=self._something_ended.set,
-        )
-        self._heartbeat = Heartbeat(
-            queue.target, queue.space, queue.clock, self._held, lease_ms=self._lease_ms, lost=self._lost
-        )
+        self._listener = self._make_listener()
+        self._heartbeat = Heartbeat([self._charge()], queue.clock, lease_ms=self._lease_ms)
         self._upkeep = Upkeep(
             queue,
             self._store,
@@ -218,6 +239,7 @@ class Worker:
             limits={lane.type: most for lane in self._slots.lanes.values() if (most := lane.handler.concurrency)},
             running=lambda: len(self._held),
             ordered=self._ordered,
+            seconds=self._beat_seconds,
         )
 
     def _ordered(self, order: str) -> None:
@@ -235,13 +257,49 @@ class Worker:
             self._turns.claims(not drains)
             self._listener.claims(not drains)
 
+    # what an engine of a crew has from that
+
+    def _make_slots(self, **numbers: int) -> Slots:
+        return Slots(self.queue.handlers, self.types, id_of=self.queue.space.id, **numbers)
+
+    def _make_store(self) -> Store:
+        return Store(self.queue.target, self.queue.clock, timeout=5.0)
+
+    def _make_pools(self) -> None:
+        self._pool = ThreadPool(self._runner.run_plain, self._ended, most=self.threads)
+        if self._make_children is not None:
+            self._children = self._make_children(
+                lambda _: self._runner, lambda _: self._words, began=self._began, ended=self._ended
+            )
+
+    def _make_listener(self) -> Waiting:
+        return Listener(
+            self._store,
+            self._ear,
+            self.queue.space,
+            self._slots,
+            self._turns,
+            start=self._start,
+            nothing=self._something_ended.set,
+        )
+
+    def _charge(self) -> Charge:
+        return Charge(self.queue.target, self.queue.space, self._held, self._lost)
+
+    async def _close(self) -> None:
+        self._pool.close()
+        if self.children:
+            await self._children.close()
+        await self._heartbeat.stop()
+        await self._store.close()
+
     def _signalled(self, number: int) -> None:
         again = self._stop.is_set()
         self.stopped_by = number
         if again:
             log.warning("stopping at once; running jobs are handed back")
         else:
-            log.info("stopping; %d running jobs have %g s to end", len(self._held), self._grace_ms / 1000)
+            log.info("stopping; %d running jobs have %g s to end", self.running, self._grace_ms / 1000)
         self.stop(now=again)
 
     async def _reach_server(self) -> bool:
@@ -314,12 +372,8 @@ class Worker:
             log.warning("%d jobs run again when their leases have run out", len(self._held))
         await self._turns.close()
         await self._words.close()
-        self._pool.close()
-        if self.children:
-            await self._children.close()
-        await self._heartbeat.stop()
-        await self._store.close()
-        log.info("worker %s: stopped after %d runs", self.id, self.done)
+        await self._close()
+        log.log(self._said_as, "worker %s: stopped after %d runs", self.id, self.done)
 
     # ---- one job
 
