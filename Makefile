@@ -9,7 +9,7 @@ PEERS ?=
 ROWS ?=
 PARALLEL ?= 2
 
-.PHONY: demo test chaos mutants check format bench bench-scale bench-peers bench-http clean
+.PHONY: demo test chaos mutants check format bench bench-scale bench-peers bench-http bench-viewers clean
 
 demo: $(READY)  ## the main job on the bundled server, to watch
 	@$(BIN)/barq demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -50,6 +50,9 @@ bench-peers: $(READY)  ## barq beside other queues, about 20 minutes; PEERS="dra
 
 bench-http: $(READY)  ## requests a second of the example services, beside the same in Express where node is
 	@$(BIN)/python -m benchmarks.http
+
+bench-viewers: $(READY)  ## what a hundred viewers of the dashboard cost
+	@$(BIN)/python -m benchmarks.viewers
 
 $(READY): pyproject.toml
 	@echo "setting up $(VENV) (once)" >&2

@@ -130,8 +130,9 @@ async def test_without_the_token_nobody_comes_in(queue: barq.Queue, headers: dic
         for path in ("/types", "/stats", "/", "/openapi.json", "/nowhere", "/metrics", "/events"):
             answer = await api.get(path, headers=headers)
             problem(answer, 401, "unauthorized")
-            assert "Basic" in answer.headers["www-authenticate"]
-            assert "Bearer" in answer.headers["www-authenticate"]
+            assert (
+                answer.headers["www-authenticate"] == 'Basic realm="barq", charset="UTF-8"'
+            )  # a second challenge in it, and Chromium does not ask
             assert TOKEN not in answer.text
 
 

@@ -13,7 +13,7 @@ from barq.http.overview import Lookout, Slowly
 from barq.http.problems import Refused
 from tests.http.serving import client, listening, problem, serving
 from tests.support import Server, until
-from tests.worker.running import working
+from tests.worker.running import work_off, working
 
 
 async def test_it_tells_all_that_a_first_page_shows(app: Any, api: httpx.AsyncClient, queue: barq.Queue) -> None:
@@ -30,7 +30,7 @@ async def test_it_tells_all_that_a_first_page_shows(app: Any, api: httpx.AsyncCl
     async with working(queue):
         await asyncio.wait_for(running.wait(), 20)
         await until(lambda: _workers(queue), "the worker has said that it is there")
-        told = (await api.get("/overview")).json()
+        told = await until_it_has(api, "server")
         release.set()
     assert (told["queue"], told["read_only"], told["paused"]) == (queue.name, False, None)
     assert (told["counts"]["active"], told["counts"]["delayed"]) == (1, 1)
@@ -40,6 +40,30 @@ async def test_it_tells_all_that_a_first_page_shows(app: Any, api: httpx.AsyncCl
     assert "data" not in job
     assert [one["id"] for one in told["workers"]] == [job["worker"]]
     assert told["server"]["memory"]["used"] > 0
+
+
+async def until_it_has(api: httpx.AsyncClient, part: str) -> Any:
+    """The overview once it has a part that is read beside it."""
+    told: dict[str, Any] = {}
+
+    async def has() -> bool:
+        told.update((await api.get("/overview")).json())
+        return told[part] is not None
+
+    await until(has, f"it has its {part}")
+    return told
+
+
+async def test_failures_are_grouped(api: httpx.AsyncClient, queue: barq.Queue) -> None:
+    @queue.handler("email")
+    async def send(job: barq.Job) -> None:
+        raise ValueError("no such address")
+
+    for _ in range(3):
+        await queue.enqueue("email")
+    await work_off(queue)
+    (group,) = (await until_it_has(api, "failures"))["failures"]
+    assert (group["type"], group["error"], group["count"]) == ("email", "ValueError", 3)
 
 
 async def _workers(queue: barq.Queue) -> bool:
@@ -143,14 +167,36 @@ async def test_an_error_of_the_look_is_told_to_those_who_watch() -> None:
                 pass
 
 
-async def test_what_is_read_slowly_is_read_again_when_something_changed() -> None:
-    reads = []
+async def test_what_is_read_slowly_does_not_hold_up_the_look() -> None:
+    reads, go = [], asyncio.Event()
 
     async def read() -> int:
+        await go.wait()
         reads.append(1)
         return len(reads)
 
     slowly = Slowly(read, seconds=60)
-    assert [await slowly.value(mark=1), await slowly.value(mark=1), await slowly.value(mark=2)] == [1, 1, 1]
+    assert slowly.value(mark=1) is None
+    assert slowly.value(mark=1) is None
+    go.set()
+    await slowly.read()
+    assert [slowly.value(mark=1), slowly.value(mark=1), slowly.value(mark=2)] == [1, 1, 1]  # not so soon
     quick = Slowly(read, seconds=0.0)
-    assert [await quick.value(), await quick.value()] == [2, 3]
+    for number in (2, 3):
+        quick.value()
+        await quick.read()
+        await until(lambda number=number: _is(quick, number), "it is read again")
+
+
+async def _is(slowly: Slowly[int], number: int) -> bool:
+    return (slowly.value() or 0) >= number
+
+
+async def test_an_error_of_what_is_read_slowly_leaves_what_was_known() -> None:
+    async def read() -> int:
+        raise barq.ServerUnreachable("away")
+
+    slowly = Slowly(read, seconds=60)
+    slowly.value()
+    await slowly.read()
+    assert slowly.value() is None

@@ -18,7 +18,9 @@ from barq.http.problems import Refused
 
 SHORTEST_TOKEN: Final = 16
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="barq", charset="UTF-8", Bearer'}
+_CHALLENGE: Final = {
+    "WWW-Authenticate": 'Basic realm="barq", charset="UTF-8"'
+}  # a second one in it and Chromium does not ask
 
 
 @dataclass(frozen=True, slots=True)

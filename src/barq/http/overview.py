@@ -1,6 +1,7 @@
 """Overview: one look at the whole queue a second, shared by all who look on. Feeds endpoints/overview.py."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Final, Generic, TypeVar
@@ -10,11 +11,14 @@ from barq.http.problems import Refused
 from barq.http.stopping import server_is_stopping
 
 T = TypeVar("T")
+log = logging.getLogger("barq.http")
 
 EVERY_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 0.25
 _SHARE: Final = 0.1
 """Of the time, at most, in which it is looked: where a look takes long there are fewer."""
+
+_SMALL_SHARE: Final = 0.02
 
 
 class Lookout(Generic[T]):
@@ -133,23 +137,42 @@ class Lookout(Generic[T]):
 
 
 class Slowly(Generic[T]):
-    """A part of the look that is read more seldom than the rest: it costs more, or changes less."""
+    """A part of the look that is read beside it, and more seldom: it takes long, or changes little. None until it is read.
+
+    It is read again after `seconds`, after a fifth of them when `mark` is another one, and takes at most a fiftieth of
+    the time.
+    """
 
     def __init__(self, read: Callable[[], Awaitable[T]], *, seconds: float) -> None:
         self._read = read
         self._seconds = seconds
-        self._value: tuple[T, float, object] | None = None
+        self._value: T | None = None
+        self._mark: object = None
+        self._soon = self._later = 0.0
+        self._reading: asyncio.Task[None] | None = None
 
-    async def value(self, *, mark: object = None) -> T:
-        """Read anew when the time is over, or `mark` is another one than at the last time and a fifth of the time is."""
-        now = _now()
-        if self._value is not None:
-            kept, at, marked = self._value
-            if now < at + self._seconds / (1 if marked == mark else 5):
-                return kept
-        read = await self._read()
-        self._value = (read, now, mark)
-        return read
+    def value(self, *, mark: object = None) -> T | None:
+        """As it was last known."""
+        due = _now() >= (self._later if mark == self._mark else self._soon)
+        if due and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._read_again(mark), name="barq http overview part")
+        return self._value
+
+    async def read(self) -> None:
+        """Wait for the reading that goes on."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+
+    async def _read_again(self, mark: object) -> None:
+        began = _now()
+        try:
+            self._value = await self._read()
+            self._mark = mark
+        except BarqError as error:
+            log.debug("a part of the overview is not read: %s", error)  # the look says why, too
+        took = _now() - began
+        self._later = _now() + max(self._seconds, took / _SMALL_SHARE)
+        self._soon = _now() + max(self._seconds / 5, took / _SMALL_SHARE)
 
 
 def _now() -> float:

@@ -58,15 +58,15 @@ export const VERBS = {
 
 /** Call by call, as one call does so many jobs at most; `told` hears how far it is. */
 export async function all(verb, where, told = () => {}) {
-  let done = 0;
-  let refused = 0;
-  for (;;) {
-    const answer = await post(`jobs/${verb}`, { where });
+  let [done, refused, after] = [0, 0, undefined];
+  do {
+    const answer = await post(`jobs/${verb}`, { where, after });
     done += answer.done;
     refused += answer.refused;
+    after = answer.next ?? undefined;
     told(done);
-    if (!answer.more || !answer.done) return { done, refused };
-  }
+  } while (after !== undefined);
+  return { done, refused };
 }
 
 const words = (verb) => ({ done, refused }) =>
@@ -78,9 +78,9 @@ export const counting = (verb, where) => post(`jobs/${verb}`, { where, dry_run: 
 
 /** First how many, then whether. */
 export function allWithCount(verb, where, title) {
-  const it = { number: null, error: "", done: null };
+  const it = { number: null, more: false, error: "", done: null };
   counting(verb, where)
-    .then((answer) => (it.number = answer.matched))
+    .then((answer) => Object.assign(it, { number: answer.matched, more: answer.more }))
     .catch((error) => (it.error = error.message))
     .finally(draw);
   const run = async () => {
@@ -92,14 +92,16 @@ export function allWithCount(verb, where, title) {
     title: title || `${VERBS[verb].words} all that match?`,
     body: () => [
       h("p", null, h("code", { class: "query" }, where || "all jobs")),
-      h("p", { role: "status" }, it.error || (it.done !== null ? `${count(it.done, "job")} ${VERBS[verb].done} …` : it.number === null ? "Counting …" : found(verb, it.number))),
+      h("p", { role: "status" }, it.error || (it.done !== null ? `${count(it.done, "job")} ${VERBS[verb].done} …` : it.number === null ? "Counting …" : found(verb, it.number, it.more))),
     ],
-    buttons: () => [{ words: it.number === null ? VERBS[verb].words : `${VERBS[verb].words} ${count(it.number, "job")}`, kind: VERBS[verb].kind || "primary", off: !it.number || it.done !== null, run }],
+    buttons: () => [{ words: it.number === null ? VERBS[verb].words : `${VERBS[verb].words} ${amount(it)}`, kind: VERBS[verb].kind || "primary", off: !it.number || it.done !== null, run }],
   });
 }
 
-const found = (verb, number) =>
-  number ? `${count(number, "job")} match.${verb === "remove" ? " What is removed is gone for good." : ""}` : "No job matches.";
+const amount = ({ number, more }) => (more ? "all of them" : count(number, "job"));
+
+const found = (verb, number, more) =>
+  number ? `${more ? "More than " : ""}${count(number, "job")} match.${verb === "remove" ? " What is removed is gone for good." : ""}` : "No job matches.";
 
 // ---- types and the queue
 
@@ -140,6 +142,8 @@ const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 export const drain = (worker) => act(`worker ${worker}`, () => post(`workers/${at(worker)}/drain`), () => "The worker finishes what it runs and takes nothing more");
 
+export const resumeWorker = (worker) => act(`worker ${worker}`, () => post(`workers/${at(worker)}/resume`), () => "The worker takes jobs again");
+
 export function stopWorker(worker, name) {
   const run = () => {
     close();
@@ -158,15 +162,15 @@ const AGES = [["an hour", "1h"], ["a day", "1d"], ["a week", "7d"], ["30 days", 
 
 /** Remove what ended long ago. */
 export function cleanUp() {
-  const it = { state: "completed", age: "1d", number: null, error: "" };
-  const where = () => `state:${it.state}${it.age ? ` age>${it.age}` : ""}`;
+  const it = { state: "completed", age: "1d", number: null, more: false, error: "" };
+  const where = () => `state:${it.state}${it.age ? ` ended>${it.age}` : ""}`;
   const recount = async () => {
     it.number = null;
     draw();
     const asked = where();
     try {
-      const { matched } = await counting("remove", asked);
-      if (asked === where()) Object.assign(it, { number: matched, error: "" });
+      const { matched, more } = await counting("remove", asked);
+      if (asked === where()) Object.assign(it, { number: matched, more, error: "" });
     } catch (error) {
       it.error = error.message;
     }
@@ -180,11 +184,11 @@ export function cleanUp() {
   open({
     title: "Remove old jobs",
     body: () => [
-      h("label", null, "That are", h("select", { name: "state", onchange: choose("state") }, ["completed", "failed", "cancelled"].map((name) => h("option", { value: name }, name)))),
-      h("label", null, "Older than", h("select", { name: "age", value: "1d", onchange: choose("age") }, AGES.map(([label, value]) => h("option", { value }, label)))),
+      h("label", null, "That are", h("select", { name: "state", onchange: choose("state") }, ["completed", "failed", "cancelled", "completed,failed,cancelled"].map((name) => h("option", { value: name }, name.replaceAll(",", " or "))))),
+      h("label", null, "Since more than", h("select", { name: "age", value: "1d", onchange: choose("age") }, AGES.map(([label, value]) => h("option", { value }, label)))),
       h("p", { role: "status" }, it.error || (it.number === null ? "Counting …" : found("remove", it.number))),
     ],
-    buttons: () => [{ words: it.number ? `Remove ${count(it.number, "job")}` : "Remove", kind: "danger", off: !it.number, run }],
+    buttons: () => [{ words: it.number ? `Remove ${amount(it)}` : "Remove", kind: "danger", off: !it.number, run }],
   });
   recount();
 }

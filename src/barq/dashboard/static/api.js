@@ -20,22 +20,10 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "no-answer", "the dashboard does not answer: is it running?");
   }
-  const told = answer.status === 204 ? null : read(await answer.text());
+  const told = answer.status === 204 ? null : await answer.json().catch(() => null);
   if (answer.ok) return told;
   throw new Problem(answer.status, told?.code ?? "", told?.detail ?? `${answer.status} ${answer.statusText}`);
 }
-
-/** JSON, in which whole numbers too large for JavaScript stay as they are written. */
-function read(text) {
-  try {
-    return JSON.parse(text, (_, value, context) => (isTooLarge(value, context) ? JSON.rawJSON(context.source) : value));
-  } catch {
-    return null;
-  }
-}
-
-const isTooLarge = (value, context) =>
-  typeof value === "number" && !Number.isSafeInteger(value) && JSON.rawJSON && /^-?\d+$/.test(context?.source ?? "");
 
 export const get = (path, query = {}, signal) => ask(path + search(query), { signal });
 export const post = (path, body) => ask(path, { method: "POST", body });

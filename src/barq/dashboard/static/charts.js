@@ -1,27 +1,26 @@
 // Charts, drawn as SVG: throughput above, failures below, on one line of time; and the small ones of the tables.
 
 import { clock, full, rate } from "./format.js";
-import { draw } from "./state.js";
+import { draw, now } from "./state.js";
 import { h } from "./vdom.js";
 
 const WIDE = 1000;
 const HIGH = 100;
 let hovered = null;
 
-/** What a history says, per point: seconds since the epoch, completed a second, failed. The last point still grows. */
+/** What a history says, per point: seconds since the epoch, completed a second, failed. */
 export function series(history) {
   const step = history.step_seconds;
-  return history.points.map((point) => ({
-    at: Date.parse(point.at) / 1000,
-    perSecond: (point.completed || 0) / step,
-    completed: point.completed || 0,
-    failed: point.failed || 0,
-    retried: point.retried || 0,
-  }));
+  return history.points.map((point) => {
+    const at = Date.parse(point.at) / 1000;
+    const took = Math.min(step, Math.max(step / 4, now() - at)); // the last one is not over yet
+    const { completed, failed, retried } = point;
+    return { at, perSecond: (completed || 0) / took, completed: completed || 0, failed: failed || 0, retried: retried || 0 };
+  });
 }
 
 export function throughput(history) {
-  const points = series(history);
+  const points = begun(series(history), history.step_seconds);
   const most = nice(Math.max(...points.map((point) => point.perSecond)));
   const worst = nice(Math.max(...points.map((point) => point.failed)), true);
   const shown = hovered !== null && points[hovered];
@@ -38,11 +37,14 @@ export function throughput(history) {
       onkeydown: (event) => step(event, points.length),
     },
     h("div", { class: "plot-area" }, gridded(most), scaled(area(points, most), "area")),
-    h("div", { class: "plot-bars" }, h("span", { class: "tick top" }, full(worst)), scaled(bars(points, worst), "bars")),
+    h("div", { class: "plot-bars" }, h("span", { class: "tick" }, full(worst)), scaled(bars(points, worst), "bars")),
     axis(points, history),
     shown && marker(shown, points, history),
   );
 }
+
+/** Without the last point when it has only begun: it would tell more of chance than of the queue. */
+const begun = (points, step) => (points.length > 2 && now() - points.at(-1).at < step / 4 ? points.slice(0, -1) : points);
 
 const scaled = (shapes, name) =>
   h("svg", { class: name, viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", "aria-hidden": "true" }, shapes);

@@ -47,9 +47,10 @@ function dialogView(dialog) {
       class: dialog.kind,
       "aria-labelledby": "dialog-title",
       hook: (node) => node.showModal(),
-      oncancel: (event) => {
-        event.preventDefault();
-        close();
+      onclose: () => {
+        if (state.dialog !== dialog) return;
+        state.dialog = null;
+        draw();
       },
       onkeydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && submit(event),
     },

@@ -13,7 +13,7 @@ export function rate(value) {
   if (!value) return "0";
   if (value < 0.01) return "<0.01";
   if (value < 10) return String(Number(value.toPrecision(2)));
-  return value < 100 ? value.toFixed(1) : number(Math.round(value));
+  return value < 100 ? String(Number(value.toFixed(1))) : number(Math.round(value));
 }
 
 /** Seconds as people say them: 400 ms, 7.7 s, 1 min 31 s, 3 h 12 min, 2 d 4 h. */

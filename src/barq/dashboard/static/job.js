@@ -114,13 +114,13 @@ const gone = (error) =>
   error.status === 404 ? card("Not here", {}, empty("There is no such job (any more)", "It has been removed, or forgotten after its retention."), a(route.link("jobs"), null, "All jobs")) : trouble(error);
 
 function jobButtons(job) {
-  const finished = FINISHED.includes(job.state);
+  const again = FINISHED.includes(job.state) || job.state === "blocked";
   const leaves = async (work) => (await work) !== undefined && route.go(route.link("jobs"));
   return [
-    finished && button("Retry", { press: "r", kind: "primary", busy: `retry ${job.id}`, onclick: () => acts.retry(job.id) }),
-    finished && button("Edit and retry", { press: "e", onclick: () => edit(job, "retry") }),
+    again && button("Retry", { press: "r", kind: "primary", busy: `retry ${job.id}`, onclick: () => acts.retry(job.id) }),
+    again && button("Edit and retry", { press: "e", onclick: () => edit(job, "retry") }),
     job.state === "delayed" && button("Promote", { kind: "primary", busy: `promote ${job.id}`, title: "Do not wait for its time", onclick: () => acts.promote(job.id) }),
-    !finished && button("Cancel", { press: "c", busy: `cancel ${job.id}`, onclick: () => acts.cancel(job.id) }),
+    !FINISHED.includes(job.state) && button("Cancel", { press: "c", busy: `cancel ${job.id}`, onclick: () => acts.cancel(job.id) }),
     button("Clone", { busy: `clone ${job.id}`, title: "Store a copy that runs as well", onclick: async () => { const made = await acts.clone(job.id); if (made) route.go(route.job(made.id)); } }),
     job.state !== "active" && button("Remove", { kind: "danger", busy: `remove ${job.id}`, onclick: () => leaves(acts.remove(job.id)) }),
   ];
@@ -128,11 +128,11 @@ function jobButtons(job) {
 
 const errorHead = (error) => h("p", { class: "error-head" }, h("strong", null, error.type), error.message && `: ${error.message}`);
 
-const errorCard = (job) => card(job.state === "failed" ? "Why it failed" : "Why the last attempt failed", { kind: "failure" }, errorHead(job.error), tracebackView(job.error.traceback));
+const errorCard = (job) => card({ failed: "Why it failed", blocked: "Why it is parked" }[job.state] || "Why the last attempt failed", { kind: "failure" }, errorHead(job.error), (job.error.traceback || job.state !== "blocked") && tracebackView(job.error.traceback));
 
 function attemptsCard(attempts, job) {
-  const last = job.error && job.state === "failed" ? attempts.at(-1) : null;
-  const rows = attempts.filter((one) => one !== last || !same(one.error, job.error)).reverse();
+  const shown = job.error && job.state !== "completed"; // the last error stands above
+  const rows = attempts.filter((one) => one.error && !(shown && one === attempts.at(-1) && same(one.error, job.error))).reverse();
   if (!rows.length) return null;
   return card(
     "Attempts before",
@@ -155,13 +155,14 @@ const same = (one, other) => one && other && one.type === other.type && one.mess
 
 function timeline(job, attempts) {
   const steps = [{ at: job.created_at, words: "stored", kind: "" }];
+  const began = ({ attempt, started_at }) => started_at && steps.push({ at: started_at, words: `attempt ${attempt} began`, kind: "active" });
   for (const one of attempts) {
-    if (one.started_at) steps.push({ at: one.started_at, words: `attempt ${one.attempt} began`, kind: "active" });
-    steps.push({ at: one.ended_at, words: `attempt ${one.attempt} failed`, kind: "failed", after: one.started_at });
+    began(one);
+    const last = one.attempt === job.attempt && FINISHED.includes(job.state);
+    if (one.error && one.ended_at && !last) steps.push({ at: one.ended_at, words: `attempt ${one.attempt} failed`, kind: "failed", after: one.started_at });
   }
-  const known = attempts.some((one) => one.attempt === job.attempt && one.ended_at);
-  if (job.started_at && !known) steps.push({ at: job.started_at, words: `attempt ${job.attempt} began`, kind: "active" });
-  if (job.ended_at && !(known && job.state === "failed")) steps.push({ at: job.ended_at, words: job.state, kind: job.state, after: job.started_at });
+  if (!attempts.some((one) => one.attempt === job.attempt)) began(job);
+  if (job.ended_at) steps.push({ at: job.ended_at, words: job.state, kind: job.state, after: job.started_at });
   if (job.state === "delayed" && job.due_at) steps.push({ at: job.due_at, words: "due", kind: "delayed" });
   return card(
     "Time line",
@@ -188,7 +189,7 @@ function factsCard(job) {
     "Facts",
     {},
     facts([
-      ["Attempts", `${full(job.attempt)} of ${full(job.attempts)}${job.failures ? `, ${full(job.failures)} failed` : ""}`],
+      ["Attempts", `${full(job.attempt)} of ${full(job.attempts)}`],
       ["Priority", priority],
       job.worker && ["Worker", workerName(state.live, job.worker)],
       job.timeout !== null && ["Timeout", duration(job.timeout)],

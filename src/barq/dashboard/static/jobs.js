@@ -11,10 +11,15 @@ import { h } from "./vdom.js";
 
 const LIMIT = 50;
 const EVERY_TICKS = 3;
-const VERBS_OF = { waiting: ["cancel", "remove"], delayed: ["promote", "cancel", "remove"], active: ["cancel"], completed: ["retry", "remove"], failed: ["retry", "remove"], cancelled: ["retry", "remove"], blocked: ["cancel", "remove"] };
+const VERBS_OF = { waiting: ["cancel", "remove"], delayed: ["promote", "cancel", "remove"], active: ["cancel"], completed: ["retry", "remove"], failed: ["retry", "remove"], cancelled: ["retry", "remove"], blocked: ["retry", "cancel", "remove"] };
 
 const asked = () => state.route.query.q || "";
-const page = resource((signal) => get("jobs", { q: asked(), limit: LIMIT, after: state.route.query.after, order: state.route.query.order }, signal));
+/** A state and a type alone are a listing, which has an order; the rest is a search, the latest first. */
+const lists = () => !query.searches(asked()) && statesOf(asked()).length < 2;
+const which = () => (lists() ? { state: statesOf(asked())[0], type: query.value(asked(), "type"), order: order() } : { q: asked() });
+const LIVE = ["waiting", "delayed", "active"];
+const order = () => state.route.query.order || (LIVE.includes(statesOf(asked())[0]) ? "line" : "newest");
+const page = resource((signal) => get("jobs", { ...which(), limit: LIMIT, after: state.route.query.after }, signal));
 const counts = resource(readCounts);
 let ticks = 0;
 
@@ -40,7 +45,7 @@ export const jobs = {
       h("div", { class: "page-head" }, h("h1", null, "Jobs"), told && !page.error && h("div", { class: "actions" }, actsOnAll())),
       chips(),
       trouble(page.error),
-      told && !page.error && card(asked() ? h("code", { class: "query" }, asked()) : "All jobs", { actions: orders() }, told.jobs.length ? jobsTable(told.jobs) : nothing(told), pages(told)),
+      told && !page.error && card(asked() ? h("code", { class: "query" }, asked()) : "All jobs", { actions: lists() && orders() }, told.jobs.length ? jobsTable(told.jobs) : nothing(told), pages(told)),
       !told && !page.error && h("p", { class: "quiet", role: "status" }, "Searching …"),
     ];
   },
@@ -68,28 +73,29 @@ function countOf(name) {
   return from ? number(from[name]) : null;
 }
 
+const statesOf = (q) => query.value(q, "state").split(",").filter(Boolean);
+
 function chips() {
-  const chosen = query.value(asked(), "state");
+  const chosen = statesOf(asked());
   const chip = (name) =>
-    a(route.jobs(query.replaced(asked(), "state", name === chosen ? "" : name)), { class: `chip ${name}`, "aria-current": name === chosen ? "true" : undefined, "data-state": name }, sign(name), name, " ", h("strong", null, countOf(name)));
+    a(route.jobs(query.replaced(asked(), "state", chosen.includes(name) ? "" : name)), { class: `chip ${name}`, "aria-current": chosen.includes(name) ? "true" : undefined, "data-state": name }, sign(name), name, " ", h("strong", null, countOf(name)));
   const type = query.value(asked(), "type");
   return h(
     "div",
     { class: "chips", role: "group", "aria-label": "States" },
-    STATES.filter((name) => name !== "blocked" || state.live?.counts.blocked || chosen === name).map(chip),
+    STATES.filter((name) => name !== "blocked" || state.live?.counts.blocked || chosen.includes(name)).map(chip),
     type && a(route.jobs(query.replaced(asked(), "type", "")), { class: "chip", title: "All types" }, `type:${type}`, " ×"),
   );
 }
 
 function actsOnAll() {
-  const chosen = query.value(asked(), "state");
-  return (VERBS_OF[chosen] || []).map((verb) => button(`${acts.VERBS[verb].words} all …`, { kind: acts.VERBS[verb].kind, onclick: () => acts.allWithCount(verb, asked()) }));
+  const [first, ...others] = statesOf(asked()).map((name) => VERBS_OF[name] || []);
+  return (first || []).filter((verb) => others.every((verbs) => verbs.includes(verb))).map((verb) => button(`${acts.VERBS[verb].words} all …`, { kind: acts.VERBS[verb].kind, onclick: () => acts.allWithCount(verb, asked()) }));
 }
 
 function orders() {
-  const order = state.route.query.order;
-  const to = (words, value) => a(route.link("jobs", { q: asked(), order: value }), { "aria-current": (order || "") === value ? "true" : undefined, class: "chip small" }, words);
-  return h("div", { class: "chips" }, to("Newest first", ""), to("In line", "line"));
+  const to = (words, value) => a(route.link("jobs", { q: asked(), order: value }), { "aria-current": order() === value ? "true" : undefined, class: "chip small" }, words);
+  return h("div", { class: "chips" }, to("As they will run", "line"), to("Newest first", "newest"));
 }
 
 const nothing = (told) => {
@@ -98,7 +104,7 @@ const nothing = (told) => {
 };
 
 const pages = (told) => {
-  const { after, order } = state.route.query;
+  const { after, order } = state.route.query; // as it was chosen, if it was
   if (!after && !told.next) return null;
   return h("nav", { class: "pages", "aria-label": "Pages" }, after && a(route.link("jobs", { q: asked(), order }), null, "First page"), told.next && a(route.link("jobs", { q: asked(), order, after: told.next }), { rel: "next" }, "Next page"));
 };
@@ -141,6 +147,7 @@ export function jobActs(job) {
     case "failed":
     case "cancelled":
     case "completed":
+    case "blocked":
       return button("Retry", { ...small, press: "r", busy: `retry ${job.id}`, onclick: () => acts.retry(job.id) });
     case "delayed":
       return [button("Promote", { ...small, busy: `promote ${job.id}`, title: "Do not wait for its time", onclick: () => acts.promote(job.id) }), cancelButton(job)];

@@ -52,7 +52,7 @@ function mark(name) {
   if (!told) return null;
   if (name === "failures" && told.counts.failed) return h("span", { class: "mark bad", title: "failed jobs" }, full(told.counts.failed));
   if (name === "workers" && !told.workers.length && told.types.length) return h("span", { class: "mark bad", title: "no worker is alive" }, "0");
-  if (name === "server" && told.server.warnings.length) return h("span", { class: "mark late", title: "warnings" }, "!");
+  if (name === "server" && told.server?.warnings.length) return h("span", { class: "mark late", title: "warnings" }, "!");
   return null;
 }
 

@@ -15,6 +15,7 @@ const SPANS = [["15m", "15 min"], ["1h", "1 h"], ["24h", "24 h"], ["7d", "7 d"]]
 const SPAN_WORDS = { "15m": "Last 15 minutes", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days" };
 const EVERY = { "15m": 5, "1h": 10, "24h": 60, "7d": 300 };
 const LATE_SECONDS = 60;
+const MOST_RUNNING = 12;
 
 const span = () => (SPANS.some(([name]) => name === state.route.query.span) ? state.route.query.span : "1h");
 const history = resource((signal) => get("history", { span: span() }, signal));
@@ -106,8 +107,8 @@ function typesCard(live) {
     { head: "Failed", number: true, cell: (row) => a(route.jobs(failedOf(row.type)), null, counted(row.counts.failed, "failed")) },
     { head: "Per second", number: true, cell: (row) => rate(row.rate) },
     { head: "Oldest waiting", number: true, cell: (row) => oldest(row) },
-    { head: "Wait p50 / p95", number: true, kind: "roomy", cell: (row) => spread(row.waiting) },
-    { head: "Run p50 / p95", number: true, cell: (row) => spread(row.running) },
+    { head: "Wait p50 / p95", number: true, kind: "roomy pair", cell: (row) => spread(row.waiting) },
+    { head: "Run p50 / p95", number: true, kind: "pair", cell: (row) => spread(row.running) },
     { head: "", kind: "acts", cell: typeActs },
   ];
   return card(
@@ -153,12 +154,13 @@ function runningCard(live) {
     { head: "For", number: true, cell: (job) => duration(ago(job.started_at)) },
     { head: "", kind: "acts", cell: (job) => button("Cancel", { press: "c", kind: "small", busy: `cancel ${job.id}`, title: `Cancel job ${job.id}`, onclick: () => acts.cancel(job.id) }) },
   ];
-  const left = live.counts.active - live.running.length;
+  const shown = live.running.slice(0, MOST_RUNNING);
+  const left = live.counts.active - shown.length;
   return card(
     "Running now",
     { actions: a(route.jobs("state:active"), null, "All") },
-    live.running.length ? table(columns, live.running, { key: (job) => job.id, href: (job) => route.job(job.id), caption: "Jobs that run now" }) : empty("Nothing runs at the moment"),
-    left > 0 && h("p", { class: "quiet" }, `and ${count(left, "more")}`),
+    shown.length ? table(columns, shown, { key: (job) => job.id, href: (job) => route.job(job.id), caption: "Jobs that run now" }) : empty("Nothing runs at the moment"),
+    left > 0 && a(route.jobs("state:active"), { class: "quiet" }, `and ${full(left)} more`),
   );
 }
 
@@ -172,7 +174,7 @@ function failuresCard(live) {
   return card(
     "Failures by error",
     { actions: a(route.link("failures"), null, "All") },
-    groups.length ? failuresTable(groups.slice(0, 8), { brief: true }) : empty(live.counts.failed ? "Reading the failures …" : "No failed jobs"),
+    groups.length ? failuresTable(groups.slice(0, 8), { brief: true }) : empty(live.failures ? "No failed jobs" : "Reading the failures …"),
   );
 }
 

@@ -7,12 +7,15 @@ const TOKEN = /(?:[^\s"]|"(?:\\.|[^"\\])*"?)+/g;
 export const NAMES = {
   state: "waiting, active, failed …",
   type: "the name of a type",
-  error: "the name of an error",
-  place: "file.py:12, where it was raised",
-  title: "of a job",
+  error: "the class of the last error",
+  message: "a word of its message",
+  place: "app.py:12, where it was raised",
+  title: "a word of the title",
   priority: "<0, >0, a number",
-  age: ">1h, <10m, >7d",
-  id: "of a job",
+  age: ">1h, <10m, >7d, since it was stored",
+  ended: ">1d, since it ended",
+  id: "7, or 7,8",
+  data: "a text anywhere in the data",
 };
 
 export const tokens = (q) => q.match(TOKEN) || [];
@@ -30,8 +33,8 @@ export function replaced(q, name, word) {
   return [...(word ? [`${name}:${quoted(word)}`] : []), ...rest].join(" ");
 }
 
-/** Whether it says anything but state and type. */
-export const searches = (q) => tokens(q).some((token) => !/^(state|type):/.test(token));
+/** Whether it says anything but states and one type. */
+export const searches = (q) => tokens(q).some((token) => !/^state:|^type:[^,*]*$/.test(token));
 
 /** What could stand where one is typing: whole queries, best first. */
 export function suggestions(q, live) {

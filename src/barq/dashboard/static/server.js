@@ -22,16 +22,26 @@ export const server = {
     const told = state.live?.server;
     return [
       h("div", { class: "page-head" }, h("h1", null, "Server")),
-      told ? [warnings(told.warnings), h("div", { class: "columns" }, about(told), kept(told))] : h("p", { class: "quiet", role: "status" }, state.trouble || "Reading the server …"),
+      told ? [warnings(told), h("div", { class: "columns" }, about(told), kept(told))] : h("p", { class: "quiet", role: "status" }, state.trouble || "Reading the server …"),
       auditCard(),
     ];
   },
 };
 
-const warnings = (words) =>
-  words.length
-    ? h("div", { class: "card warn", role: "status" }, h("h2", null, "Worth knowing"), h("ul", null, words.map((one) => h("li", null, one))), h("p", { class: "quiet" }, "barq doctor says more."))
-    : h("p", { class: "fine" }, "✓ nothing to worry about");
+const MARKS = { bad: "✕", warn: "!", ok: "✓" };
+
+/** What `barq doctor` says, where it is not all well; else that it is. */
+function warnings({ warnings: words, doctor = [] }) {
+  const found = doctor.filter((one) => one.mark !== "ok").map((one) => [one.mark, `${one.check}: ${one.says}`]);
+  const all = found.length ? found : words.map((one) => ["warn", one]);
+  if (!all.length) return h("p", { class: "fine" }, "✓ nothing to worry about");
+  return h(
+    "section",
+    { class: "card warn", "aria-label": "Worth knowing" },
+    h("header", null, h("h2", null, "Worth knowing")),
+    h("ul", null, all.map(([mark, one]) => h("li", null, h("span", { class: "sign", "aria-hidden": "true" }, MARKS[mark] || "!"), one))),
+  );
+}
 
 const about = (told) =>
   card(

@@ -7,7 +7,6 @@ export function python(value, depth = 0) {
   if (value === null || value === undefined) return "None";
   if (value === true) return "True";
   if (value === false) return "False";
-  if (JSON.isRawJSON?.(value)) return value.rawJSON; // a whole number that is too large for JavaScript
   if (typeof value === "number") return String(value);
   if (typeof value === "string") return pythonText(value);
   const inner = INDENT.repeat(depth + 1);

@@ -64,7 +64,7 @@ function update(old, vnode, svg) {
 }
 
 function setProp(node, name, value, before) {
-  if (name.startsWith("on")) node[name.toLowerCase()] = value || null;
+  if (name.startsWith("on")) node[name.toLowerCase()] = value ? (event) => void value(event) : null; // a false would cancel it
   else if (name === "style") setStyle(node, value || {}, before || {});
   else if (PROPERTIES.has(name)) node[name] = value ?? (name === "value" ? "" : false);
   else if (value === undefined || value === null || value === false) node.removeAttribute(name);

@@ -59,6 +59,8 @@ const workerActs = (worker) =>
   worker.stopping
     ? null
     : [
-        !worker.draining && button("Drain", { kind: "small", title: "Finish what runs, take nothing more, stay", busy: `worker ${worker.id}`, onclick: () => acts.drain(worker.id) }),
+        worker.draining
+          ? button("Resume", { kind: "small primary", title: "Take jobs again", busy: `worker ${worker.id}`, onclick: () => acts.resumeWorker(worker.id) })
+          : button("Drain", { kind: "small", title: "Finish what runs, take nothing more, stay", busy: `worker ${worker.id}`, onclick: () => acts.drain(worker.id) }),
         button("Stop …", { kind: "small danger", title: "Finish or hand back what runs, then end", busy: `worker ${worker.id}`, onclick: () => acts.stopWorker(worker.id, name(worker)) }),
       ];

@@ -11,9 +11,11 @@ from starlette.responses import Response
 
 from barq.errors import BarqError
 from barq.events import Progress
+from barq.failures import FailureGroup, Failures
 from barq.http.access import LOCAL
 from barq.http.endpoint import endpoint
 from barq.http.endpoints.about import ServerView, get_server
+from barq.http.endpoints.looks import OfType, list_failures
 from barq.http.endpoints.types import Pause, TypeView, list_types
 from barq.http.endpoints.workers import list_workers
 from barq.http.overview import Lookout, Slowly
@@ -27,7 +29,9 @@ from barq.workers import WorkerInfo
 
 MOST_TYPES: Final = 100
 MOST_RUNNING: Final = 50
+MOST_GROUPS: Final = 20
 _SERVER_SECONDS: Final = 5.0
+_FAILURES_SECONDS: Final = 15.0
 
 
 class Running(msgspec.Struct, kw_only=True):
@@ -45,7 +49,9 @@ class Running(msgspec.Struct, kw_only=True):
 
 
 class Overview(msgspec.Struct, kw_only=True):
-    """The queue at one moment. `types`: those with most to see; `more_types` are left out."""
+    """The queue at one moment. `types`: those with most to see; `more_types` are left out. `failures`: the largest groups,
+    as they were some seconds ago; null until they are read, as `server` is.
+    """
 
     at: datetime
     queue: str
@@ -56,7 +62,8 @@ class Overview(msgspec.Struct, kw_only=True):
     more_types: int
     running: list[Running]
     workers: list[WorkerInfo]
-    server: ServerView
+    failures: list[FailureGroup] | None
+    server: ServerView | None
 
 
 class Sight:
@@ -76,10 +83,12 @@ def lookout(site: Site) -> Lookout[Sight]:
     """What looks at the queue of an application."""
     ask: Any = Ask(site, None, LOCAL)  # type: ignore[arg-type]  # nobody's request: what is seen is for all
     server: Slowly[ServerView] = Slowly(lambda: get_server.handler(ask), seconds=_SERVER_SECONDS)
+    failures: Slowly[Failures] = Slowly(lambda: list_failures.handler(ask, OfType()), seconds=_FAILURES_SECONDS)
 
     async def look() -> Sight:
         types = await list_types.handler(ask)
         running = await site.queue.jobs(State.ACTIVE, limit=MOST_RUNNING)
+        groups = failures.value(mark=types.counts[State.FAILED])
         shown = sorted(types.types, key=_interest)[:MOST_TYPES]
         return Sight(
             Overview(
@@ -92,7 +101,8 @@ def lookout(site: Site) -> Lookout[Sight]:
                 more_types=len(types.types) - len(shown),
                 running=sorted((_running(job) for job in running), key=lambda job: job.id),
                 workers=(await list_workers.handler(ask)).workers,
-                server=await server.value(),
+                failures=None if groups is None else groups.groups[:MOST_GROUPS],
+                server=server.value(),
             )
         )
 
