@@ -44,14 +44,6 @@ class Record:
         return int(self._words[0])
 
     @property
-    def ready_ms(self) -> int:
-        """Since when it could have run for the first time."""
-        if not self.has_options:
-            return self.created_ms
-        options = self.options
-        return max(self.created_ms + options.delay_ms, options.due_ms)
-
-    @property
     def priority(self) -> int:
         return int(self._words[1])
 
@@ -70,6 +62,16 @@ class Record:
     @property
     def _words(self) -> list[bytes]:
         return self._head.split(b"\t", 3)
+
+
+def ready_ms(record: bytes) -> int:
+    """Since when a job with that record, or the first line of it, could have run for the first time."""
+    ends = record.find(b"\n")
+    created_ms = int(record[: record.index(b"\t")])
+    if record[ends - 1 : ends] == b"\t" or (ends < 0 and record.endswith(b"\t")):
+        return created_ms
+    options = Record(record).options
+    return max(created_ms + options.delay_ms, options.due_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from barq.listing import Exchange, all_types
 from barq.protocol import looks
 from barq.protocol.calls import Space, TypeCounts
 from barq.protocol.looks import Recent
-from barq.record import Record
+from barq.record import ready_ms
 from barq.sums import COMPLETED, FAILED, RETRIED, RUNNING, WAITING, Sums, together
 
 MINUTE: Final = 60
@@ -90,7 +90,7 @@ def _backlog(waits: int, ended: Sequence[int], now_ms: int) -> float | None:
 
 
 def _oldest(heads: Sequence[tuple[bytes, int]]) -> datetime | None:
-    ready = [max(Record(head).ready_ms, ended_ms) for head, ended_ms in heads]
+    ready = [max(ready_ms(head), ended_ms) for head, ended_ms in heads]
     return _time(min(ready)) if ready else None
 
 

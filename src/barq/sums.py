@@ -19,7 +19,7 @@ CELLS: Final = 74
 """0 is below a ms; the last takes what is longer than about two years."""
 WAITING: Final = 0
 RUNNING: Final = 100
-_TOTAL: Final = 99
+TOTAL: Final = 99
 """Behind the cells of a histogram stands the sum of its times in ms."""
 
 _EDGES: Final = [0.0, *(2 ** (cell / 2) for cell in range(CELLS - 1)), math.inf]
@@ -43,7 +43,7 @@ class Sums:
     def took(self, histogram: int, ms: float, times: int = 1) -> None:
         """Jobs waited (WAITING) or ran (RUNNING) so long."""
         ms = max(0.0, ms)
-        cells, cell, total = self.cells, histogram + cell_of(ms), histogram + _TOTAL
+        cells, cell, total = self.cells, histogram + cell_of(ms), histogram + TOTAL
         cells[cell] = cells.get(cell, 0) + times
         cells[total] = cells.get(total, 0) + round(ms * times)
 
@@ -75,7 +75,7 @@ class Sums:
 
     def seconds(self, histogram: int) -> float:
         """How long all of them waited or ran together."""
-        return self.cells.get(histogram + _TOTAL, 0) / 1000
+        return self.cells.get(histogram + TOTAL, 0) / 1000
 
     def _histogram(self, histogram: int) -> Iterator[tuple[int, int]]:
         cells = (cell for cell in sorted(self.cells) if histogram <= cell < histogram + CELLS)

@@ -10,7 +10,7 @@ from barq.outcome import ErrorInfo, decode_error
 from barq.protocol.calls import _NO, _YES, Call, Space, _name
 from barq.protocol.scripts import script
 from barq.record import Described, Ending, decode_described, decode_ending
-from barq.sums import Sums, flat, of_flat
+from barq.sums import Sums, flat, of_flat, together
 
 MINUTES: Final = 16
 """That `stats` reads: the one that goes on, and fifteen before it."""
@@ -23,7 +23,7 @@ _unpack = msgspec.msgpack.Decoder(list[int]).decode
 def tally(space: Space, worker: str, sums: Mapping[str, Sums], *, now_ms: int, name: str) -> Call[None]:
     """Add what a worker has counted of each type. `name`: of these sums; they are added once."""
     args = [_NO, b"%d" % now_ms, worker.encode(), name.encode()]
-    for type_, counted in sums.items():
+    for type_, counted in (*sums.items(), ("", together(sums.values()))):
         args += (type_.encode(), _pack(flat(counted)))
     return Call(script("tally"), space.prefix, tuple(args), lambda _: None)
 

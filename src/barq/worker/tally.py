@@ -9,33 +9,63 @@ from itertools import islice
 from typing import Final
 
 from barq.outcome import Failure, Outcome, Success
-from barq.record import Record
-from barq.sums import COMPLETED, FAILED, RETRIED, RUNNING, WAITING, Sums
+from barq.record import ready_ms
+from barq.sums import CELLS, COMPLETED, FAILED, RETRIED, RUNNING, TOTAL, WAITING, Sums, cell_of
 from barq.worker.attempt import Attempt
 
-_LOOKED_AT: Final = 4
-"""Of jobs that one claim brought, so many stand for all when it is told how long they waited."""
-MOST_TYPES: Final = 100
+MOST_TYPES: Final = 40
 """Types whose sums travel in one call."""
 
 Handover = tuple[str, dict[str, Sums]]
 
+_CELLS_OF_SHORT: Final = [cell_of(ms) for ms in range(2000)]
+
+
+class Count:
+    """What is counted of one type. Lists, not a Sums: this is done for every claim and every settle."""
+
+    __slots__ = ("counts", "ran", "ran_ms", "waited", "waited_ms")
+
+    def __init__(self) -> None:
+        self.counts = [0, 0, 0]
+        self.waited = [0] * CELLS
+        self.ran = [0] * CELLS
+        self.waited_ms = self.ran_ms = 0
+
+    def add_wait(self, ms: int, times: int) -> None:
+        if ms < 0:
+            ms = 0
+        self.waited[_CELLS_OF_SHORT[ms] if ms < 2000 else cell_of(ms)] += times
+        self.waited_ms += ms * times
+
+    def add_run(self, ms: int, times: int, ending: int) -> None:
+        self.counts[ending] += times
+        self.ran[_CELLS_OF_SHORT[ms] if ms < 2000 else cell_of(ms)] += times
+        self.ran_ms += ms * times
+
+    def sums(self) -> Sums:
+        cells: dict[int, int] = {}
+        for histogram, numbers, ms in ((WAITING, self.waited, self.waited_ms), (RUNNING, self.ran, self.ran_ms)):
+            told = {histogram + cell: number for cell, number in enumerate(numbers) if number}
+            if told:
+                cells |= told | {histogram + TOTAL: ms}
+        return Sums(self.counts, cells)
+
 
 class Tally:
     def __init__(self) -> None:
-        self._sums: dict[str, Sums] = {}
+        self._counted: dict[str, Count] = {}
         self._handed: Handover | None = None
 
     def claimed(self, type: str, token: bytes, jobs: Sequence[tuple[bytes, bytes]]) -> None:
         """Jobs were claimed under one token. How long a job waited is told of its first run: when those behind it could
-        begin is not in what a claim brings."""
+        begin is not in what a claim brings. Of jobs that came together the first and the last stand for all."""
         if not token.startswith(b"1 "):
             return
-        started_ms, sums = int(token.split(b" ", 4)[3]), self._of(type)
-        looked_at = jobs if len(jobs) <= _LOOKED_AT else jobs[:: -(-len(jobs) // _LOOKED_AT)]
-        each, more = divmod(len(jobs), len(looked_at))
-        for at, (_, text) in enumerate(looked_at):
-            sums.took(WAITING, started_ms - Record(text).ready_ms, each + (at < more))
+        started_ms, count, more = int(token.split(b" ", 4)[3]), self._of(type), len(jobs) // 2
+        count.add_wait(started_ms - ready_ms(jobs[0][1]), len(jobs) - more)
+        if more:
+            count.add_wait(started_ms - ready_ms(jobs[-1][1]), more)
 
     def ended(self, batch: Sequence[tuple[Attempt, Outcome]], stale: Collection[bytes], at: float) -> None:
         """The server has heard of attempts that ended at that monotonic time; those that are stale do not count."""
@@ -56,23 +86,21 @@ class Tally:
             self._add(first, COMPLETED, times, at)
 
     def _add(self, attempt: Attempt, ending: int, times: int, at: float) -> None:
-        sums = self._of(attempt.lane.type)
-        sums.counts[ending] += times
-        sums.took(RUNNING, (at - attempt.claimed_at) * 1000, times)
+        self._of(attempt.lane.type).add_run(int((at - attempt.claimed_at) * 1000), times, ending)
 
-    def _of(self, type: str) -> Sums:
-        sums = self._sums.get(type)
-        if sums is None:
-            sums = self._sums[type] = Sums()
-        return sums
+    def _of(self, type: str) -> Count:
+        count = self._counted.get(type)
+        if count is None:
+            count = self._counted[type] = Count()
+        return count
 
     # ---- handing over
 
     def handover(self) -> Handover | None:
         """Sums under a name of their own, the same until the server is known to have them; None when there are none."""
-        if self._handed is None and self._sums:
-            types = list(islice(self._sums, MOST_TYPES))
-            self._handed = secrets.token_hex(8), {type_: self._sums.pop(type_) for type_ in types}
+        if self._handed is None and self._counted:
+            types = list(islice(self._counted, MOST_TYPES))
+            self._handed = secrets.token_hex(8), {type_: self._counted.pop(type_).sums() for type_ in types}
         return self._handed
 
     def handed_over(self) -> None:

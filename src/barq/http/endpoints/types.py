@@ -66,8 +66,12 @@ class Over(msgspec.Struct, forbid_unknown_fields=True):
 
 @endpoint("GET", "/history")
 async def get_history(ask: Ask, query: Over) -> History:
-    """Read how much ended, and how long it waited and ran, over time. Steps are a minute, 15 minutes, or an hour long."""
-    return await ask.queue.history(query.span, query.type or None)
+    """Read how much ended, and how long it waited and ran, over time. Steps are a minute, 15 minutes, or an hour long.
+
+    What is told may be two seconds old.
+    """
+    span, type_ = query.span, query.type or None
+    return await ask.site.shared(("history", span, type_), lambda: ask.queue.history(span, type_), seconds=2.0)
 
 
 class NewPause(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 -- tally: what a worker has counted of its attempts, added to what is known of the minute, the quarter of an hour, and ever.
 -- args: again now worker name
 -- each: type sums
--- sums: packed, as lib/sums.lua has them
+-- sums: packed, as lib/sums.lua has them; the type '' comes with those of all of them
 -- returns: nothing
 -- flags: allow-oom
 -- uses: clock sums
@@ -10,12 +10,8 @@ local HEARD_LIVES_MS = 600000
 local once = prefix .. 'tally:' .. worker .. ':once'
 if call('GET', once) == name then return {} end
 
-local types, lists, all = {}, {}, {0, 0, 0}
-for i, type, sums in each() do
-  types[i], lists[i] = type, cmsgpack.unpack(sums)
-  all = added(all, lists[i])
-end
-types[#types + 1], lists[#lists + 1] = '', all
+local types, lists = {}, {}
+for i, type, sums in each() do types[i], lists[i] = type, cmsgpack.unpack(sums) end
 
 local seconds = math.floor(time_ms(now) / 1000)
 for _, span in ipairs({{'minute', 60, 7500}, {'quarter', 900, 606600}}) do

@@ -2,21 +2,24 @@
 -- {completed, failed, retried, (cell of a histogram, number)*}; '' is all types together.
 local COUNTS = 3
 
--- two such lists as one
+-- two such lists as one; both have their cells in order
 local function added(old, new)
-  local sum, cells, order = {}, {}, {}
+  local sum = {}
   for at = 1, COUNTS do sum[at] = old[at] + new[at] end
-  for _, list in ipairs({old, new}) do
-    for at = COUNTS + 1, #list, 2 do
-      local cell = list[at]
-      if not cells[cell] then order[#order + 1] = cell end
-      cells[cell] = (cells[cell] or 0) + list[at + 1]
+  local n, i, k = COUNTS, COUNTS + 1, COUNTS + 1
+  local a, b = old[i], new[k]
+  while a or b do
+    if a == b then
+      sum[n + 1], sum[n + 2] = a, old[i + 1] + new[k + 1]
+      i, k = i + 2, k + 2
+    elseif not b or (a and a < b) then
+      sum[n + 1], sum[n + 2] = a, old[i + 1]
+      i = i + 2
+    else
+      sum[n + 1], sum[n + 2] = b, new[k + 1]
+      k = k + 2
     end
-  end
-  table.sort(order)
-  for _, cell in ipairs(order) do
-    sum[#sum + 1] = cell
-    sum[#sum + 1] = cells[cell]
+    n, a, b = n + 2, old[i], new[k]
   end
   return sum
 end
