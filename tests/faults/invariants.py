@@ -318,6 +318,14 @@ def nothing_leaks(story: Story) -> Iterator[str]:
             yield f"{count} jobs of {type_} are {state} in the end"
     for job_id, text in kept.run.items():
         yield f"job {job_id} still has the run {text!r}"
+    for job_id in kept.past - kept.places.keys():
+        yield f"job {job_id} is gone, but how its attempts ended is still there"
+    for type_, (completed, *_) in kept.counted.items():
+        happened = sum(
+            life.endings.count("complete") for life in story.replayed.lives.values() if type_ in ("", life.type)
+        )
+        if completed > happened:
+            yield f"workers counted {completed} completed jobs of {type_ or 'all types'}, but {happened} were"
     if kept.watched:
         yield f"{kept.watched} jobs are still watched"
     for key, lives_ms in kept.keys.items():
@@ -327,7 +335,10 @@ def nothing_leaks(story: Story) -> Iterator[str]:
         yield f"still connected: {client}"
 
 
-_OF_QUEUES: Final = {"seq", "job", "run", "end", "note", "types", "workers", "workers:until", "events", "eventseq"}
+_OF_QUEUES: Final = {
+    *("seq", "job", "run", "end", "note", "past", "types", "workers", "workers:until", "events", "eventseq", "ever"),
+    *("find", "terms"),
+}
 
 
 def _belongs(key: str) -> bool:

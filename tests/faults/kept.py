@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from barq.protocol import calls
+from barq.protocol.calls import Space
 from barq.record import Record, number
 from barq.states import State
 from tests.faults.jobs import TYPES, Data
@@ -24,7 +25,8 @@ Slow = tuple[int, int, str]
 
 @dataclass(repr=False)
 class Kept:
-    """`places`: (type, state, score) of each job. `run`, `end`: as the server has them, without bodies. `keys`: the keys
+    """`places`: (type, state, score) of each job. `run`, `end`: as the server has them, without bodies. `past`: jobs of which
+    attempts before the last are kept. `counted`: what workers counted of each type. `keys`: the keys
     besides those that every queue has, with the ms they live (-1: for ever)."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -33,6 +35,8 @@ class Kept:
     keys_of_jobs: dict[int, str] = field(default_factory=dict)
     run: dict[int, str] = field(default_factory=dict)
     end: dict[int, str] = field(default_factory=dict)
+    past: set[int] = field(default_factory=set)
+    counted: dict[str, list[int]] = field(default_factory=dict)
     counts: dict[tuple[str, State], int] = field(default_factory=dict)
     watched: int = 0
     keys: dict[str, int] = field(default_factory=dict)
@@ -53,6 +57,9 @@ async def read(server: ChaosServer, queue: str) -> Kept:
         kept.run[number(member)] = text.decode()
     async for member, text in reader.hash(b"end"):
         kept.end[number(member)] = text.partition(b"\n")[0].decode()
+    kept.past = {number(member) async for member, _ in reader.hash(b"past")}
+    async for member, sums in reader.hash(b"ever"):
+        kept.counted[member.decode()] = msgspec.msgpack.decode(sums, type=list[int])[:3]
     kept.watched = await server.ask("HLEN", reader.prefix + b"watch")
     kept.keys = {key: lives async for key, lives in reader.lives_of_keys()}
     clients = (await server.ask("CLIENT", "LIST")).decode().splitlines()
@@ -64,13 +71,14 @@ class _Reader:
     def __init__(self, server: ChaosServer, prefix: bytes) -> None:
         self._ask = server.ask
         self.prefix = prefix
+        self.space = Space("")  # ids of a queue that is not divided
 
     async def entries(self) -> AsyncIterator[Entry]:
         after = b"-"
         while True:
             found = await self._ask("XRANGE", self.prefix + b"events", after, "+", "COUNT", PAGE)
             for position, fields in found:
-                told = [(one.event, one.type, one.id) for one in calls._expand(position, fields)]
+                told = [(one.event, one.type, one.id) for one in calls._expand(self.space, position, fields)]
                 yield int(position.split(b"-")[0]), int(fields[1]), told
             if len(found) < PAGE:
                 return

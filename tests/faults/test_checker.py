@@ -382,6 +382,16 @@ def a_token_is_left(told: Told) -> None:
     told.kept.run[1] = f"1 n1 w1 {T + 20} 0 0"
 
 
+@breaks(13, "job 7 is gone, but how its attempts ended is still there")
+def what_is_told_of_a_forgotten_job_is_left(told: Told) -> None:
+    told.kept.past = {2, 7}
+
+
+@breaks(13, "workers counted 3 completed jobs of quick, but 2 were")
+def sums_were_added_twice(told: Told) -> None:
+    told.kept.counted = {"quick": [3, 0, 0], "later": [1, 0, 0], "": [3, 0, 0]}
+
+
 @breaks(13, "2 jobs are still watched")
 def watchers_are_left(told: Told) -> None:
     told.kept.watched = 2

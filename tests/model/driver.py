@@ -86,8 +86,8 @@ class Driver:
             note={number(one): text for one, text in note.items()},
             logs={number(key.rpartition(b":")[2]) for key in logs},
             steps={number(key.rpartition(b":")[2]) for key in steps},
-            events=_expanded(events),
-            letters=_expanded(letters),
+            events=_expanded(self.space, events),
+            letters=_expanded(self.space, letters),
             watched=set(map(number, watched)),
             marked={type_ for type_, mark in zip(types, marks, strict=True) if mark},
         )
@@ -122,5 +122,5 @@ def _grouped(replies: list[Any], types: int) -> list[Any]:
     return [*replies[: -2 - types], replies[-2 - types : -2], *replies[-2:]]
 
 
-def _expanded(entries: list[Any]) -> list[Happened]:
-    return [told for position, fields in entries for told in calls._expand(position, fields)]
+def _expanded(space: Space, entries: list[Any]) -> list[Happened]:
+    return [told for position, fields in entries for told in calls._expand(space, position, fields)]
