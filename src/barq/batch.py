@@ -1,14 +1,15 @@
 """Batch: what many coroutines ask for in one turn of the loop leaves as one call, without anybody asking for it.
 
-A lone item leaves at the end of the turn. While calls are in flight the next batch gathers; at most two are in flight,
-each with at most half of what waits, so that client and server work at the same time instead of taking turns.
+An item that comes alone, after another one that did, leaves at once, else at the end of the turn. While calls are in flight
+the next batch gathers; at most two are in flight, each with at most half of what waits, so that client and server work at
+the same time instead of taking turns.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Generic, TypeVar
 
-from barq.aio import cancelled, start
+from barq.aio import Prompt
 
 T = TypeVar("T")
 
@@ -19,13 +20,11 @@ _MOST_IN_FLIGHT: Final = 2
 class Batcher(Generic[T]):
     """Gathers items and hands them to `send` in batches of at most `most`. `send` must not raise."""
 
-    def __init__(self, send: Callable[[list[T]], Awaitable[None]], *, most: int) -> None:
+    def __init__(self, send: Callable[[list[T]], Coroutine[Any, Any, None]], *, most: int) -> None:
         self._send = send
         self._most = most
         self._items: list[T] = []
-        self._flights: set[int] = set()
-        self._flown = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._flights: set[Prompt] = set()
         self._last = 1
         self._departed = 0
         self._scheduled = False
@@ -42,7 +41,9 @@ class Batcher(Generic[T]):
 
     def add(self, item: T) -> None:
         self._items.append(item)
-        if not self._scheduled:
+        if self._last == 1 and not self._flights:
+            self._depart()  # the one before was alone, so this one is: if not, the others leave right behind it
+        elif not self._scheduled:
             self._consider()
 
     def extend(self, items: list[T]) -> None:
@@ -76,7 +77,8 @@ class Batcher(Generic[T]):
     async def close(self) -> None:
         """Give up on what is still on its way."""
         self._items = []
-        await cancelled(self._tasks)
+        for flight in list(self._flights):
+            await flight.gone()
 
     def _consider(self) -> None:
         waiting, flying = len(self._items), len(self._flights)
@@ -96,19 +98,14 @@ class Batcher(Generic[T]):
         self._last = size
         self._departed += size
         self._landed.set()  # for who waits for room, or for a departure
-        self._flown += 1
-        self._flights.add(self._flown)
-        if task := start(self._fly(batch, self._flown), name="barq batch"):
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        flight = Prompt(self._send(batch), name="barq batch", ended=self._arrived)
+        self._flights.add(flight)
+        flight.start()
         if not self._scheduled:
             self._consider()
 
-    async def _fly(self, batch: list[T], number: int) -> None:
-        try:
-            await self._send(batch)
-        finally:
-            self._flights.discard(number)
-            self._landed.set()
-            if not self._scheduled:
-                self._consider()
+    def _arrived(self, flight: Prompt) -> None:
+        self._flights.discard(flight)
+        self._landed.set()
+        if not self._scheduled:
+            self._consider()

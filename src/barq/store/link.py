@@ -7,11 +7,11 @@ of the loop for each answer.
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import hiredis
 
-from barq.aio import cancelled
+from barq.aio import Reply, cancelled
 from barq.store.connect import Server, handed_over
 
 if TYPE_CHECKING:
@@ -23,16 +23,6 @@ _INCOMPLETE: Final = object()
 
 class LinkLost(ConnectionError):
     """The connection is gone. Calls without an answer may or may not have run."""
-
-
-class Answer(Protocol):
-    """What hears of a reply: a future, or who can't wait for the turn of the loop in which a future is heard."""
-
-    def done(self) -> bool: ...
-
-    def set_result(self, reply: Any, /) -> None: ...
-
-    def set_exception(self, error: BaseException, /) -> None: ...
 
 
 class Link(asyncio.Protocol):
@@ -47,7 +37,7 @@ class Link(asyncio.Protocol):
         self._answer_seconds = answer_seconds
         self._loop = asyncio.get_running_loop()
         self._out: list[bytes] = []
-        self._unanswered: deque[tuple[Answer, float]] = deque()
+        self._unanswered: deque[tuple[Reply, float]] = deque()
         self._lost: BaseException | None = None
         self._full = False  # the connection takes no more for now
         self._scheduled = False
@@ -64,20 +54,15 @@ class Link(asyncio.Protocol):
     def lost(self) -> bool:
         return self._lost is not None
 
-    def call(self, *command: bytes, may_block: float = 0.0) -> "asyncio.Future[Any]":
-        """Send a command. The future gets its reply, an error reply of the server as an exception, or LinkLost.
+    def call(self, *command: bytes, may_block: float = 0.0) -> Reply:
+        """Send a command. The reply gets its reply, an error reply of the server as an exception, or LinkLost.
 
         `may_block` is how long (seconds) the server itself may hold the answer back.
         """
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self.tell(command, future, may_block)
-        return future
-
-    def tell(self, command: tuple[bytes, ...], answer: Answer, may_block: float = 0.0) -> None:
-        """Send a command; `answer` hears of its reply as the future of a call does."""
+        answer = Reply(loop=self._loop)
         if self._lost is not None:
             answer.set_exception(LinkLost(str(self._lost)))
-            return
+            return answer
         self._unanswered.append((answer, self._loop.time() + self._answer_seconds + may_block))
         self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]
         if len(self._unanswered) == 1 and not may_block:
@@ -85,6 +70,7 @@ class Link(asyncio.Protocol):
         elif not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self.flush)
+        return answer
 
     def flush(self) -> None:
         """Write what waits, now instead of at the end of this turn of the loop."""
@@ -124,7 +110,7 @@ class Link(asyncio.Protocol):
         self._full = False
         self.flush()
 
-    def _refused(self, answer: Answer, error: Exception) -> None:
+    def _refused(self, answer: Reply, error: Exception) -> None:
         from redis.exceptions import ResponseError
 
         if not isinstance(error, ResponseError):  # of the connection: it is loading, say

@@ -76,7 +76,7 @@ class Application:
         queues: list[tuple[Queue, list[Place]]] = pickle.loads(start.handlers)
         self._places = [{place.type: place for place in places} for _, places in queues]
         self._lanes: dict[tuple[int, str], Lane] = {}
-        self._runners = [Runner(queue, words, lambda _attempt, _outcome: None) for queue, _ in queues]
+        self._runners = [Runner(queue, words, lambda _ended: None) for queue, _ in queues]
 
     def attempt(self, given: Given) -> Attempt:
         of = given.queue, given.type

@@ -241,6 +241,10 @@ class Engine(Worker):
         self._crew.done += 1
         super()._ended(attempt, outcome)
 
+    def _all_ended(self, ended: list[tuple[Attempt, Outcome]]) -> None:
+        self._crew.done += len(ended)
+        super()._all_ended(ended)
+
     def _ordered(self, order: str) -> None:
         self._crew._ordered(order)
 

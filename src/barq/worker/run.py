@@ -37,7 +37,7 @@ MS_PER_YEAR = 366 * 86_400_000
 class Runner:
     """Calls handlers. What they get and how their return or exception is read stands here, once for all kinds."""
 
-    def __init__(self, queue: Queue, holder: Holder, ended: Callable[[Attempt, Outcome], None]) -> None:
+    def __init__(self, queue: Queue, holder: Holder, ended: Callable[[list[tuple[Attempt, Outcome]]], None]) -> None:
         self._queue = queue
         self._holder = holder
         self._ended = ended
@@ -57,27 +57,34 @@ class Runner:
     async def _run(self, attempts: list[Attempt]) -> None:
         task = asyncio.current_task()
         assert task is not None
+        ended: list[tuple[Attempt, Outcome]] = []
         for at, attempt in enumerate(attempts, 1):
             if attempt.ended or attempt.handed_back:  # before it began
-                self._ended(attempt, Release())
+                ended.append((attempt, Release()))
                 continue
             attempt.task = task
             run = self._run_one(attempt)
             try:
                 waits_for = run.send(None)
-            except StopIteration:
+            except StopIteration as end:
+                ended.append((attempt, end.value))
                 attempt.lane.waits = False
                 if task.cancelling() or copy_context() != self._context:
                     break  # what one job leaves behind is not for the next
             else:
                 attempt.lane.waits = True
-                if attempts[at:]:
-                    self.start(attempts[at:])
-                return await rest(run, waits_for)
-        if attempts[at:]:
-            self.start(attempts[at:])
+                self._go_on(ended, attempts[at:])
+                outcome = await rest(run, waits_for)
+                return self._ended([(attempt, outcome)])
+        self._go_on(ended, attempts[at:])
 
-    async def _run_one(self, attempt: Attempt) -> None:
+    def _go_on(self, ended: list[tuple[Attempt, Outcome]], left: list[Attempt]) -> None:
+        if ended:
+            self._ended(ended)
+        if left:
+            self.start(left)
+
+    async def _run_one(self, attempt: Attempt) -> Outcome:
         try:
             handler = attempt.lane.handler
             if handler.arguments is None:
@@ -85,15 +92,13 @@ class Runner:
             else:
                 value = await handler.function(**handler.arguments(self._queue.decode_data(attempt.record.payload)))
             # a handler that swallowed the cancellation of its timeout has timed out all the same
-            outcome = self.timed_out(attempt) if attempt.timed_out else self._success(attempt, value)
+            return self.timed_out(attempt) if attempt.timed_out else self._success(attempt, value)
         except asyncio.CancelledError as error:
             if attempt.timed_out:
-                outcome = self.timed_out(attempt)
-            else:
-                outcome = Release() if attempt.handed_back or attempt.ended else self.failure(attempt, error)
+                return self.timed_out(attempt)
+            return Release() if attempt.handed_back or attempt.ended else self.failure(attempt, error)
         except BaseException as error:  # also SystemExit: a handler must not end the worker
-            outcome = self.failure(attempt, error)
-        self._ended(attempt, outcome)
+            return self.failure(attempt, error)
 
     def run_plain(self, attempt: Attempt, loop: asyncio.AbstractEventLoop) -> Outcome:
         """In a thread of the pool."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from barq.aio import cancelled, start
+from barq.aio import Prompt
 from barq.clock import Clock
 from barq.errors import BarqError
 from barq.outcome import Outcome
@@ -69,7 +69,7 @@ class Turns:
         self._half = min(MOST_PER_CALL, concurrency if concurrency < _TOO_FEW_TO_SPLIT else (concurrency + 1) // 2)
         self._ended: list[tuple[Attempt, Outcome]] = []
         self._flying = 0
-        self._flights: set[asyncio.Task[None]] = set()
+        self._flights: set[Prompt] = set()
         self._scheduled = False
         self._claiming = True
         self._chores_at = 0.0
@@ -81,6 +81,14 @@ class Turns:
         """Tell the server how an attempt ended, again until it is known."""
         self._ended.append((attempt, outcome))
         if not self._scheduled:
+            self.kick()
+
+    def settle_together(self, ended: list[tuple[Attempt, Outcome]]) -> None:
+        """The same for attempts that ended one after the other: when they fill a call it leaves now."""
+        self._ended += ended
+        if len(self._ended) >= self._half:
+            self._turn()
+        else:
             self.kick()
 
     def kick(self) -> None:
@@ -108,7 +116,8 @@ class Turns:
 
     async def close(self) -> None:
         """Give up on what is still on its way."""
-        await cancelled(self._flights)
+        for flight in list(self._flights):
+            await flight.gone()
 
     def claim(self, room: Room, most: int, *, chores: bool = True) -> calls.Call[Claim]:
         """A claim alone; one that follows a wait for work does the chores."""
@@ -150,9 +159,9 @@ class Turns:
         batch, self._ended = self._ended[: self._half], self._ended[self._half :]
         self._slots.reserve(room, most)
         self._flying += 1
-        if flight := start(self._fly(batch, room, most), name="barq turn"):
-            self._flights.add(flight)
-            flight.add_done_callback(self._flights.discard)
+        flight = Prompt(self._fly(batch, room, most), name="barq turn", ended=self._flights.discard)
+        self._flights.add(flight)
+        flight.start()
         self._store.flush()
         if self._ended or (most and self._slots.free >= self._half):
             self.kick()

@@ -210,7 +210,7 @@ class Worker:
         self._ear = Store(queue.target, queue.clock, timeout=None)
         self._words = words = Words(self._store, queue.space, queue.clock, queue.codec)
         self._tally = tally = Tally()
-        self._runner = Runner(queue, words, self._ended)
+        self._runner = Runner(queue, words, self._all_ended)
         self._make_pools()
         self._turns = Turns(
             self._store,
@@ -418,6 +418,19 @@ class Worker:
             self._turns.kick()
         else:
             self._settle(attempt, outcome)
+
+    def _all_ended(self, ended: list[tuple[Attempt, Outcome]]) -> None:
+        """The same for runs that ended one after the other."""
+        to_settle = []
+        for attempt, outcome in ended:
+            if attempt.timer is not None:
+                attempt.timer.cancel()
+            self._slots.leave(attempt.lane)
+            if not attempt.ended:
+                attempt.ended = True
+                to_settle.append((attempt, outcome))
+        self.done += len(ended)
+        self._turns.settle_together(to_settle)
 
     def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
         """Only the first word on how it ended counts."""
