@@ -60,6 +60,8 @@ class Sums:
 
     def percentile(self, histogram: int, part: float) -> float | None:
         """Seconds within which so large a part waited or ran; None when there was none."""
+        if not self.cells:
+            return None
         numbers = list(self._histogram(histogram))
         wanted, seen = part * sum(number for _, number in numbers), 0
         for cell, number in numbers:
@@ -82,6 +84,10 @@ class Sums:
         return ((cell - histogram, self.cells[cell]) for cell in cells)
 
 
+NOTHING: Final = Sums()
+"""Of a time in which nothing ended. Nobody adds to it."""
+
+
 def flat(sums: Sums) -> list[int]:
     """As it is sent and stored."""
     told = list(sums.counts)
@@ -97,5 +103,6 @@ def of_flat(told: list[int]) -> Sums:
 def together(parts: Iterable[Sums]) -> Sums:
     total = Sums()
     for part in parts:
-        total.add(part)
+        if part is not NOTHING:
+            total.add(part)
     return total

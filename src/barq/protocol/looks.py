@@ -10,7 +10,7 @@ from barq.outcome import ErrorInfo, decode_error
 from barq.protocol.calls import _NO, _YES, Call, Space, _name
 from barq.protocol.scripts import script
 from barq.record import Described, Ending, decode_described, decode_ending
-from barq.sums import Sums, flat, of_flat, together
+from barq.sums import NOTHING, Sums, flat, of_flat, together
 
 MINUTES: Final = 16
 """That `stats` reads: the one that goes on, and fifteen before it."""
@@ -204,7 +204,7 @@ def audit(space: Space, *, before: int | None, most: int) -> Call[list[WrittenDo
 
 
 def _sums(packed: bytes) -> Sums:
-    return of_flat(_unpack(packed)) if packed else Sums()
+    return of_flat(_unpack(packed)) if packed else NOTHING
 
 
 def _heads(reply: list[bytes]) -> list[tuple[bytes, int]]:
