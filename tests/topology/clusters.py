@@ -19,6 +19,7 @@ class Node(Server):
             *QUICK,
             *("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
             *("--cluster-port", str(free_port()), "--cluster-replica-validity-factor", "0"),
+            *("--cluster-require-full-coverage", "no"),  # the others go on while an owner is being replaced
         )
 
     @property

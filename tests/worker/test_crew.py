@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import barq
 from tests.support import Server, until
+from tests.topology.replicas import frozen
 from tests.worker import in_process
 from tests.worker.running import work_off, working
 from tests.worker.test_budget import Counted, sent
@@ -332,3 +334,30 @@ async def test_a_job_that_a_full_worker_hears_of_goes_to_one_with_room(parted: b
             assert {ran_by[number] for number in range(PARTS * 2)} == {free.id}
             assert ran_by["first"] == full.id
             go.set()
+
+
+async def test_a_server_that_stands_still_leaves_its_slots_to_the_others(server: Server, quick_server: Server) -> None:
+    ran: Counter[str] = Counter()
+    name = uuid.uuid4().hex
+    async with barq.Queue(name, url=server.url) as a, barq.Queue(name, url=quick_server.url) as b:
+        for queue, label in ((a, "a"), (b, "b")):
+
+            @queue.handler("email")
+            async def handle(job: barq.Job, label: str = label) -> None:
+                ran[label] += 1
+                await asyncio.sleep(0.002)
+
+            await queue.enqueue_many("email", range(400))
+        async with working([a, b], concurrency=8):  # type: ignore[arg-type]
+
+            async def has_run(label: str, count: int) -> None:
+                async def enough() -> bool:
+                    return ran[label] >= count
+
+                await until(enough, f"{count} of {label} have run, so far {ran}")
+
+            await has_run("b", 20)
+            with frozen(quick_server):
+                await has_run("a", 400)
+                assert ran["b"] < 400
+            await has_run("b", 400)

@@ -21,7 +21,7 @@ from barq.worker.slots import Lane, Room, Seats, Slots
 R = TypeVar("R")
 
 _TURN_SECONDS: Final = 0.02
-_LATE_SECONDS: Final = 1.0
+_LATE_SECONDS: Final = 0.5
 
 
 class Rota:
@@ -211,9 +211,8 @@ class SharedSlots(Slots):
 
     async def returned(self) -> None:
         """Wait until all of that is kept again."""
-        if not self._returned.is_set():
-            self._rota.join(self)
-            await self._returned.wait()
+        self._rota.join(self)
+        await self._returned.wait()
 
     def _take_back(self) -> None:
         room, most = self._lent[0]
@@ -237,10 +236,12 @@ class PatientStore(Store):
         if timeout is not None:
             return await super().send(call, may_block=may_block, timeout=timeout)
         while True:
-            try:
-                return await super().send(call, may_block=may_block, timeout=_LATE_SECONDS)
-            except ServerUnreachable:
-                self._slots.lend()
+            if self.connected or not self.connections:
+                try:
+                    return await super().send(call, may_block=may_block, timeout=_LATE_SECONDS)
+                except ServerUnreachable:
+                    pass
+            self._slots.lend()
             answering: Call[Any] = calls.ping(Space(""))
             await super().send(answering, timeout=None)
             await self._slots.returned()
