@@ -19,6 +19,7 @@ const SETTLE_MS = 150;
 let stream = null;
 let timer = null;
 let ticks = 0;
+let leaving = false;
 
 const id = () => state.route.id;
 const told = resource(readAll);
@@ -37,6 +38,7 @@ export const job = {
   async enter() {
     told.value = null;
     told.error = null;
+    leaving = false;
     cancelEdit();
     await told.load();
     follow();
@@ -46,13 +48,14 @@ export const job = {
     unfollow();
   },
   async changed() {
+    if (leaving) return;
     await told.load({ quietly: true });
     if (!stream) follow();
   },
   tick() {
     ticks += 1;
     const waits = told.value && !FINISHED.includes(told.value.job.state);
-    if (waits && ticks % 3 === 0) told.load({ quietly: true });
+    if (waits && !leaving && ticks % 3 === 0) told.load({ quietly: true });
   },
   view() {
     if (told.error && !told.value) return [h("h1", null, `Job ${id()}`), gone(told.error)];
@@ -115,15 +118,23 @@ const gone = (error) =>
 
 function jobButtons(job) {
   const again = FINISHED.includes(job.state) || job.state === "blocked";
-  const leaves = async (work) => (await work) !== undefined && route.go(route.link("jobs"));
   return [
     again && button("Retry", { press: "r", kind: "primary", busy: `retry ${job.id}`, onclick: () => acts.retry(job.id) }),
     again && button("Edit and retry", { press: "e", onclick: () => edit(job, "retry") }),
     job.state === "delayed" && button("Promote", { kind: "primary", busy: `promote ${job.id}`, title: "Do not wait for its time", onclick: () => acts.promote(job.id) }),
     !FINISHED.includes(job.state) && button("Cancel", { press: "c", busy: `cancel ${job.id}`, onclick: () => acts.cancel(job.id) }),
     button("Clone", { busy: `clone ${job.id}`, title: "Store a copy that runs as well", onclick: async () => { const made = await acts.clone(job.id); if (made) route.go(route.job(made.id)); } }),
-    job.state !== "active" && button("Remove", { kind: "danger", busy: `remove ${job.id}`, onclick: () => leaves(acts.remove(job.id)) }),
+    job.state !== "active" && button("Remove", { kind: "danger", busy: `remove ${job.id}`, onclick: () => removeAndLeave(job) }),
   ];
+}
+
+/** What is no longer there is not read again. */
+async function removeAndLeave(job) {
+  unfollow();
+  leaving = true;
+  leaving = (await acts.remove(job.id)) !== undefined;
+  if (leaving) route.go(route.link("jobs"));
+  else follow();
 }
 
 const errorHead = (error) => h("p", { class: "error-head" }, h("strong", null, error.type), error.message && `: ${error.message}`);

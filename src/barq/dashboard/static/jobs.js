@@ -45,11 +45,14 @@ export const jobs = {
       h("div", { class: "page-head" }, h("h1", null, "Jobs"), told && !page.error && h("div", { class: "actions" }, actsOnAll())),
       chips(),
       trouble(page.error),
-      told && !page.error && card(asked() ? h("code", { class: "query" }, asked()) : "All jobs", { actions: lists() && orders() }, told.jobs.length ? jobsTable(told.jobs) : nothing(told), pages(told)),
+      told && !page.error && card([asked() ? h("code", { class: "query" }, asked()) : "All jobs", byType() && h("span", { class: "quiet" }, ", type by type")], { actions: lists() && orders() }, told.jobs.length ? jobsTable(told.jobs) : nothing(told), pages(told)),
       !told && !page.error && h("p", { class: "quiet", role: "status" }, "Searching …"),
     ];
   },
 };
+
+/** The order is that of each type's own line. */
+const byType = () => lists() && !query.value(asked(), "type") && state.live?.types.length > 1;
 
 // ---- by state
 

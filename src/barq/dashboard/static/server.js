@@ -80,7 +80,7 @@ function auditCard() {
   const rows = told ? [...told.acts, ...older] : [];
   const next = older.length ? older.next : told?.next;
   const columns = [
-    { head: "When", cell: (act) => h("span", { title: clock(act.at, { day: true }) }, time(act.at)) },
+    { head: "When", kind: "when", cell: (act) => h("span", { title: clock(act.at, { day: true }) }, time(act.at)) },
     { head: "Who", kind: "main", cell: (act) => act.by || "–" },
     { head: "Did", cell: (act) => act.act },
     { head: "To", cell: (act) => h("span", { class: "clip" }, target(act)) },
@@ -103,4 +103,14 @@ async function more(before) {
 }
 
 const target = (act) => [String(act.target ?? ""), act.count > 1 && ` (${full(act.count)} jobs)`];
-const value = (told) => (told === null || told === undefined || told === "" ? h("span", { class: "quiet" }, "–") : h("span", { class: "clip" }, typeof told === "string" ? told : JSON.stringify(told)));
+
+function value(told) {
+  if (told === null || told === undefined || told === "") return h("span", { class: "quiet" }, "–");
+  return h("span", { class: "clip" }, typeof told === "string" ? told : inWords(told));
+}
+
+/** A pause in words; else what it is. */
+function inWords(told) {
+  if (typeof told !== "object" || !("by" in told && "at" in told)) return JSON.stringify(told);
+  return ["paused", told.by && ` by ${told.by}`, told.reason && `: ${told.reason}`, told.until && `, until ${clock(told.until, { day: true })}`].filter(Boolean).join("");
+}

@@ -32,8 +32,8 @@ export function workersTable(rows, { brief = false }) {
   const columns = [
     { head: "Worker", kind: "main", cell: (worker) => [h("span", { class: "name", title: worker.id }, name(worker)), " ", how(worker)] },
     { head: "Slots", cell: slots },
-    !brief && { head: "Runs now", cell: runs },
-    { head: "Types", kind: "roomy", cell: (worker) => h("span", { class: "clip", title: worker.types.join(", ") }, worker.types.join(", ") || "all") },
+    !brief && { head: "Runs now", kind: "pair", cell: runs },
+    { head: "Types", kind: "roomy pair", cell: (worker) => h("span", { class: "clip", title: worker.types.join(", ") }, worker.types.join(", ") || "all") },
     { head: "Memory", number: true, cell: (worker) => (worker.memory_bytes ? bytes(worker.memory_bytes) : "–") },
     { head: "Version", cell: (worker) => worker.version },
     { head: "Since", number: true, cell: (worker) => time(started(worker)) },
