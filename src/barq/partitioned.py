@@ -5,39 +5,44 @@ no job is asked of all partitions and put together: sums, merged pages, merged e
 """
 
 import asyncio
+import functools
 import weakref
 import zlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, NoReturn, TypeVar, Unpack
+from typing import Any, Final, Literal, NoReturn, TypeVar, Unpack
 
-import msgspec
-
-from barq import listing
+from barq import listing, merge, stats
 from barq.aio import cancelled
+from barq.audit import Acts
+from barq.bulk import Acted
 from barq.enqueue import Draft, EnqueueOptions, Terms
-from barq.errors import InvalidValue, QueueFull, WrongState, shown
+from barq.errors import InvalidValue, NoSuchPage, QueueFull, WorkerNotFound, WrongState, shown
 from barq.events import Event, parse_position
+from barq.explain import Explanation
+from barq.failures import Attempt, Failures
 from barq.job import Job
 from barq.listing import Page
 from barq.options import NO_LIMITS, job_id, whole_number
 from barq.protocol import calls
 from barq.protocol.calls import MOST_PER_CALL, TypeCounts
 from barq.queue import Queue
+from barq.search import Counted
 from barq.session import Session
 from barq.states import State
+from barq.stats import TypeStats
 from barq.store.connect import check_partitions
 from barq.store.store import Store
+from barq.sums import Sums
 from barq.workers import WorkerInfo
 
 T = TypeVar("T")
 
 _OF_THIS_PROCESS: Final = ("parts", "_opened", "_shared")
 _MOST_BULK_CALLS: Final = 4
-_MOST_EVENTS_AHEAD: Final = 1_000
 _MOST_SKIPPED: Final = 10_000
 _MOST_OF_A_PAGE: Final = 1_000
 
@@ -213,20 +218,35 @@ class PartitionedQueue(Queue):
 
     async def counts(self, type: str | None = None) -> dict[str, int]:
         await self._open()
-        return _summed(await self._of_all(lambda part: part.counts(type)))
+        return merge.counts(await self._of_all(lambda part: part.counts(type)))
 
     async def types(self) -> dict[str, TypeCounts]:
         await self._open()
-        found: dict[str, TypeCounts] = {}
-        for types in await self._of_all(lambda part: part.types()):
-            for name, row in types.items():
-                before = found.get(name)
-                if before is not None:
-                    row = replace(
-                        before, paused=before.paused or row.paused, counts=_summed([before.counts, row.counts])
-                    )
-                found[name] = row
-        return dict(sorted(found.items()))
+        return merge.types(await self._of_all(lambda part: part.types()))
+
+    async def stats(self) -> dict[str, TypeStats]:
+        return await self._exchange(stats.of_types(self.space, await self.types(), now_ms=self.clock.server_ms()))
+
+    async def totals(self) -> dict[str, Sums]:
+        await self._open()
+        return merge.sums(await self._of_all(lambda part: part.totals()))
+
+    async def _exchange(self, steps: listing.Exchange[T]) -> T:
+        """Of a queue as a whole only what `stats` and `history` ask: each call goes to all, their answers are added."""
+        await self._open()
+        reply = None
+        while True:
+            try:
+                call = steps.send(reply)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            if call.script is None or call.script.name not in ("stats", "history"):
+                self._here()
+            replies = await self._of_all(
+                lambda part, call=call: part._here().store.send(replace(call, prefix=part.space.prefix))  # type: ignore[misc]
+            )
+            reply = merge.over_time(replies)
 
     async def paused(self) -> dict[str, Any] | None:
         await self._open()
@@ -236,20 +256,51 @@ class PartitionedQueue(Queue):
         await self._open()
         return await self._of(id).logs(id)
 
+    async def explain(self, id: int) -> Explanation:
+        await self._open()
+        return await self._of(id).explain(id)
+
+    async def attempts(self, id: int) -> list[Attempt]:
+        await self._open()
+        return await self._of(id).attempts(id)
+
+    async def failures(self, type: str | None = None) -> Failures:
+        await self._open()
+        return merge.failures(await self._of_all(lambda part: part.failures(type)))
+
+    async def audit(self, limit: int = 50, before: int | None = None) -> Acts:
+        """The newest acts; there is no going on behind them, for each partition numbers its own."""
+        if before is not None:
+            raise InvalidValue("before must be None: a queue with partitions tells its newest acts only")
+        await self._open()
+        return merge.acts(await self._of_all(lambda part: part.audit(limit)), limit=limit)
+
+    async def find(self, query: str = "", *, limit: int = 50, after: str | None = None) -> Page:
+        """One partition after the other, newest first in each."""
+        await self._open()
+        number, place = self._at(after)
+        page = await self.parts[number].find(query, limit=limit, after=place)
+        return Page(page, self._behind(number, page.next))
+
+    async def count(self, query: str = "") -> Counted:
+        await self._open()
+        counted = await self._of_all(lambda part: part.count(query))
+        return Counted(sum(counted), exact=all(one.exact for one in counted))
+
     async def workers(self) -> list[WorkerInfo]:
         await self._open()
-        found: dict[str, WorkerInfo] = {}
-        for workers in await self._of_all(lambda part: part.workers()):
-            for one in workers:
-                running = found[one.id].running if one.id in found else 0
-                found[one.id] = msgspec.structs.replace(one, running=running + one.running)
-        return list(found.values())
+        return merge.workers(await self._of_all(lambda part: part.workers()))
 
     async def events(self, after: str | None = None, *, wait: bool = True) -> AsyncIterator[Event]:
         """Those of a partition come in order; between partitions there is none. A position names all of them."""
         await self._open()
         positions = (await self.position() if after is None else self._checked_position(after)).split(",")
-        merged = self._as_they_come(positions) if wait else self._by_time(positions)
+        if wait:
+            starts = zip(self.parts, list(positions), strict=True)
+            merged = merge.as_they_come([functools.partial(part.events, after) for part, after in starts])
+        else:
+            starts = zip(self.parts, list(positions), strict=True)
+            merged = merge.by_time([part.events(after, wait=False) for part, after in starts])
         async with aclosing(merged) as events:  # type: ignore[type-var]
             async for number, event in events:
                 positions[number] = event.position
@@ -271,43 +322,6 @@ class PartitionedQueue(Queue):
             parse_position(one)
         return position
 
-    async def _as_they_come(self, positions: Sequence[str]) -> AsyncIterator[tuple[int, Event]]:
-        arrived: asyncio.Queue[tuple[int, Event | BaseException]] = asyncio.Queue(_MOST_EVENTS_AHEAD)
-
-        async def read(number: int, after: str) -> None:
-            try:
-                async with aclosing(self.parts[number].events(after)) as events:  # type: ignore[type-var]
-                    async for event in events:
-                        await arrived.put((number, event))
-            except Exception as error:
-                await arrived.put((number, error))
-
-        readers = [
-            asyncio.create_task(read(number, after), name="barq partition events")
-            for number, after in enumerate(positions)
-        ]
-        try:
-            while True:
-                number, event = await arrived.get()
-                if isinstance(event, BaseException):
-                    raise event
-                yield number, event
-        finally:
-            await cancelled(readers)
-
-    async def _by_time(self, positions: Sequence[str]) -> AsyncIterator[tuple[int, Event]]:
-        """What has happened so far."""
-        streams = [part.events(after, wait=False) for part, after in zip(self.parts, list(positions), strict=True)]
-        try:
-            heads = await asyncio.gather(*(anext(stream, None) for stream in streams))
-            while there := [(event.at, number, event) for number, event in enumerate(heads) if event is not None]:
-                _, number, event = min(there, key=lambda one: one[:2])
-                yield number, event
-                heads[number] = await anext(streams[number], None)
-        finally:
-            for stream in streams:
-                await stream.aclose()  # type: ignore[attr-defined]
-
     async def server_info(self) -> dict[str, str]:
         """Of the first partition's server."""
         await self._open()
@@ -326,6 +340,74 @@ class PartitionedQueue(Queue):
     async def resume(self, type: str | None = None, *, by: str = "") -> bool:
         await self._open()
         return any(await self._of_all(lambda part: part.resume(type, by=by)))
+
+    async def act_on(
+        self,
+        verb: Literal["retry", "cancel", "promote", "remove"],
+        *,
+        where: str,
+        dry_run: bool = False,
+        most: int = 10_000,
+        after: str | None = None,
+        by: str = "",
+    ) -> Acted:
+        """One partition after the other."""
+        await self._open()
+        number, place = self._at(after)
+        most = whole_number("most", most, least=1, most=10**9)
+        matched = done = refused = 0
+        more = False
+        while True:
+            part = await self.parts[number].act_on(
+                verb, where=where, dry_run=dry_run, most=most - matched, after=place, by=by
+            )
+            matched, done, refused = matched + part.matched, done + part.done, refused + part.refused
+            more, next = more or part.more, self._behind(number, part.next)
+            if next is None or part.next is not None or (matched >= most and not dry_run):
+                return Acted(matched, done, refused, more or next is not None, None if dry_run else next)
+            number, place = self._at(next)
+
+    def _at(self, after: str | None) -> tuple[int, str | None]:
+        """The partition, and where to go on in it: NUMBER:PLACE."""
+        if after is None:
+            return 0, None
+        number, mark, place = after.partition(":") if isinstance(after, str) else ("", "", "")
+        if not mark or not number.isascii() or not number.isdecimal() or int(number) >= self.partitions:
+            raise NoSuchPage(f"after must be the `next` of what came before, got {shown(after)}")
+        return int(number), place or None
+
+    def _behind(self, number: int, place: str | None) -> str | None:
+        if place is None:
+            return f"{number + 1}:" if number + 1 < self.partitions else None
+        return f"{number}:{place}"
+
+    async def edit(self, id: int, *data: Any, **options: Any) -> None:
+        await self._open()
+        await self._of(id).edit(id, *data, **options)
+
+    async def clone(self, id: int, *data: Any, **options: Any) -> Job[Any]:
+        await self._open()
+        return await self._of(id).clone(id, *data, **options)
+
+    async def drain_worker(self, id: str, *, by: str = "") -> bool:
+        return await self._order(lambda part: part.drain_worker(id, by=by))
+
+    async def stop_worker(self, id: str, *, by: str = "") -> bool:
+        return await self._order(lambda part: part.stop_worker(id, by=by))
+
+    async def resume_worker(self, id: str, *, by: str = "") -> bool:
+        return await self._order(lambda part: part.resume_worker(id, by=by))
+
+    async def _order(self, order: Callable[[Queue], Awaitable[bool]]) -> bool:
+        """A worker hears it in the first partition soonest, and takes it for all; it is told in the others as well, for it
+        may not reach that one."""
+        await self._open()
+        answers = await asyncio.gather(*map(order, self.parts), return_exceptions=True)
+        told = [answer for answer in answers if not isinstance(answer, BaseException)]
+        for answer in answers:
+            if isinstance(answer, BaseException) and (not told or not isinstance(answer, WorkerNotFound)):
+                raise answer
+        return any(told)
 
     async def prune(self) -> int:
         await self._open()
@@ -384,7 +466,3 @@ class PartitionedQueue(Queue):
             f"queue {self.name} has {self.partitions} partitions, and this can't be asked of all of them together: "
             "ask each of queue.parts"
         )
-
-
-def _summed(counts: Sequence[dict[str, int]]) -> dict[str, int]:
-    return {state: sum(one[state] for one in counts) for state in counts[0]}

@@ -1,6 +1,6 @@
 """Stats: rates, ages and times of types, and how they were over time, worked out from what workers counted (sums.py)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
 
@@ -49,8 +49,11 @@ class TypeStats(msgspec.Struct, frozen=True):
 
 def all_stats(space: Space, *, now_ms: int) -> Exchange[dict[str, TypeStats]]:
     """Of every type, a slice at a time."""
-    rows = list((yield from all_types(space, now_ms=now_ms)).values())
-    found = {}
+    return (yield from of_types(space, (yield from all_types(space, now_ms=now_ms)), now_ms=now_ms))
+
+
+def of_types(space: Space, types: Mapping[str, TypeCounts], *, now_ms: int) -> Exchange[dict[str, TypeStats]]:
+    rows, found = list(types.values()), {}
     for at in range(0, len(rows), _TYPES_AT_A_TIME):
         part = rows[at : at + _TYPES_AT_A_TIME]
         now, known = yield looks.stats(space, [row.type for row in part], now_ms=now_ms)

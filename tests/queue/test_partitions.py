@@ -274,6 +274,80 @@ async def test_a_position_names_all_partitions(parted: PartitionedQueue, positio
         await anext(parted.events(position, wait=False))
 
 
+# ---- search, times, people
+
+
+async def test_a_query_finds_and_acts_in_one_partition_after_the_other(parted: PartitionedQueue) -> None:
+    jobs = [await parted.enqueue("email", number, title=f"order {number}") for number in range(12)]
+    await parted.enqueue("sms")
+    found: list[int] = []
+    after = None
+    while True:
+        page = await parted.find("type:email", limit=2, after=after)
+        found += [job.id for job in page]
+        after = page.next
+        if after is None:
+            break
+    assert sorted(found) == sorted(job.id for job in jobs)
+    assert [job.id for job in await every_found(parted, f"id:{jobs[5].id}")] == [jobs[5].id]
+    counted = await parted.count("type:email")
+    assert (counted, counted.exact) == (12, True)
+    assert (await parted.act_on("cancel", where="type:email", dry_run=True)).matched == 12
+    first = await parted.act_on("cancel", where="type:email", most=7)
+    assert (first.done, first.more) == (7, True)
+    rest = await parted.act_on("cancel", where="type:email", after=first.next)
+    assert (rest.done, rest.more, rest.next) == (5, False, None)
+    assert (await parted.counts("email"))["cancelled"] == 12
+    with pytest.raises(barq.NoSuchPage):
+        await parted.find("type:email", after="9:x")
+
+
+async def every_found(queue: barq.Queue, query: str) -> list[barq.Job]:
+    found: list[barq.Job] = []
+    after = None
+    while True:
+        page = await queue.find(query, after=after)
+        found += page
+        after = page.next
+        if after is None:
+            return found
+
+
+async def test_what_ended_in_all_partitions_is_added_up(parted: PartitionedQueue) -> None:
+    @parted.handler("email")
+    async def send(job: barq.Job) -> None:
+        if job.data % 2:
+            raise ValueError("mailbox full")
+
+    jobs = [await parted.enqueue("email", number) for number in range(12)]
+    await barq.Worker(parted, burst=True).run(signals=False)
+    assert (await parted.totals())["email"].counts == [6, 6, 0]
+    assert sum(point.completed for point in (await parted.history("15m", "email")).points) == 6
+    assert sum((await parted.stats())["email"].spark) == 6
+    (group,) = (await parted.failures()).groups
+    assert (group.type, group.error, group.count) == ("email", "ValueError", 6)
+    failed = next(job for job in jobs if job.data % 2)
+    assert [attempt.attempt for attempt in await parted.attempts(failed.id)] == [1]
+    assert [reason.code for reason in (await parted.explain(failed.id)).reasons] == ["ended"]
+
+
+async def test_jobs_are_edited_and_cloned_where_they_are_and_it_is_written_down(parted: PartitionedQueue) -> None:
+    jobs = [await parted.enqueue("email", number) for number in range(PARTS)]
+    await parted.edit(jobs[2].id, "new", by="anna")
+    await parted.set_priority(jobs[1].id, "high", by="anna")
+    copy = await parted.clone(jobs[3].id, by="anna")
+    assert (await parted.get(jobs[2].id)).data == "new"
+    assert (await parted.get(jobs[1].id)).priority == -10
+    assert (await parted.get(copy.id)).data == 3
+    told = await parted.audit()
+    assert sorted((act.act, act.target) for act in told.acts) == sorted(
+        [("edit", f"job {jobs[2].id}"), ("edit", f"job {jobs[1].id}"), ("clone", f"job {jobs[3].id}")]
+    )
+    assert told.acts[0].after == copy.id
+    with pytest.raises(barq.InvalidValue, match="newest acts only"):
+        await parted.audit(before=5)
+
+
 async def test_what_can_not_be_asked_of_all_together_is_refused(parted: PartitionedQueue) -> None:
     with pytest.raises(barq.WrongState, match=r"ask each of queue.parts"):
         parted._here()

@@ -288,6 +288,38 @@ async def test_workers_are_told_once_with_all_that_they_run(parted: barq.Queue) 
         go.set()
 
 
+async def test_a_worker_is_drained_and_stopped_as_a_whole(parted: barq.Queue) -> None:
+    ran: list[Any] = []
+    echoing(parted, ran)
+    worker = barq.Worker(parted)
+    working_ = asyncio.create_task(worker.run(signals=False))
+
+    async def there() -> bool:
+        return bool(await parted.workers())
+
+    await until(there, "it says that it lives")
+    with pytest.raises(barq.WorkerNotFound):
+        await parted.drain_worker("w0")
+    assert await parted.drain_worker(worker.id) is True
+
+    async def drains() -> bool:
+        return any(one.draining for one in await parted.workers())
+
+    await until(drains, "it has heard it")
+    for number in range(PARTS * 2):
+        await parted.enqueue("email", number)
+    await asyncio.sleep(0.3)
+    assert ran == []
+    assert await parted.resume_worker(worker.id) is True
+
+    async def all_ran() -> bool:
+        return len(ran) == PARTS * 2
+
+    await until(all_ran, "it claims again")
+    assert await parted.stop_worker(worker.id) is True
+    await asyncio.wait_for(working_, 20)
+
+
 async def test_an_idle_worker_of_16_partitions_on_one_server_is_nearly_as_quiet_as_of_one(quick_server: Server) -> None:
     seconds, rates = 4.0, {}
     for partitions in (1, 16):
