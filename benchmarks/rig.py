@@ -38,13 +38,17 @@ class Rig:
     def commands(self) -> int:
         """Commands that workers sent so far; those inside of scripts do not travel."""
         stats = self.client.info("commandstats")
-        sent = ("evalsha", "eval", "bzpopmin", "xread", "ping", "client|unblock")
+        sent = ("evalsha", "eval", "evalsha_ro", "eval_ro", "bzpopmin", "xread", "ping", "client|unblock")
         return sum(int(stats[f"cmdstat_{name}"]["calls"]) for name in sent if f"cmdstat_{name}" in stats)
 
     def script_us(self) -> tuple[int, float]:
         """How many scripts ran so far, and how long they took in all, in us, as the server measured it."""
         stats = self.client.info("commandstats")
-        told = [stats[f"cmdstat_{name}"] for name in ("evalsha", "eval") if f"cmdstat_{name}" in stats]
+        told = [
+            stats[f"cmdstat_{name}"]
+            for name in ("evalsha", "eval", "evalsha_ro", "eval_ro")
+            if f"cmdstat_{name}" in stats
+        ]
         return sum(int(one["calls"]) for one in told), sum(float(one["usec"]) for one in told)
 
     def memory(self) -> int:

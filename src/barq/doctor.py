@@ -30,6 +30,8 @@ class Facts(msgspec.Struct, frozen=True):
     latency_ms: float = 0.0
     denied: list[str] = []
     cluster_state: str | None = None
+    role: str | None = None
+    """Whose rights were looked at: a producer, worker, viewer or operator. None: all that there are."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -180,7 +182,11 @@ def _latency(facts: Facts) -> Verdict:
 
 def _permissions(facts: Facts) -> Verdict:
     if facts.denied:
-        return "bad", f"the user may not run {', '.join(facts.denied)}: producers or workers fail with PermissionDenied"
+        who = f"a {facts.role} fails" if facts.role else "producers or workers fail"
+        rule = f"`barq acl {facts.role or 'worker'}` prints the rule that allows it"
+        return "bad", f"the user may not run {', '.join(facts.denied)}: {who} with PermissionDenied; {rule}"
+    if facts.role is not None:
+        return "ok", f"the user may run all that a {facts.role} needs"
     if facts.config is None:
         return "warn", "the user may not run CONFIG GET: durability fsync is refused, as it can't be checked"
     return "ok", "the user may run all that barq needs"

@@ -33,9 +33,9 @@ Strike = Callable[["Pair"], None]
 def called(request: list[Any]) -> str:
     """The name of what a request asks."""
     word = request[0]
-    if word == b"EVALSHA":
+    if word in (b"EVALSHA", b"EVALSHA_RO"):
         return _BY_SHA.get(request[1].lower(), "evalsha")
-    if word == b"EVAL":
+    if word in (b"EVAL", b"EVAL_RO"):
         return _BY_SOURCE.get(request[1], "eval")
     return _PLAIN.get(word) or word.decode().lower()
 

@@ -42,7 +42,7 @@ class Counted:
 
 def sent(counts: dict[str, int]) -> int:
     """Calls of scripts that travelled."""
-    return counts.get("evalsha", 0) + counts.get("eval", 0)
+    return sum(counts.get(name, 0) for name in ("evalsha", "eval", "evalsha_ro", "eval_ro"))
 
 
 async def test_jobs_of_many_producers_travel_in_batches(quick_server: Server) -> None:

@@ -123,7 +123,7 @@ async def test_a_worker_that_loses_a_right_goes_on_when_it_has_it_again(own_serv
 
             async with working(queue, concurrency=2):
                 assert await (await admin.enqueue("email")).result(10) == "sent"
-                await link.call(b"ACL", b"SETUSER", b"ada", b"-evalsha", b"-eval", b"-bzpopmin")
+                await link.call(b"ACL", b"SETUSER", b"ada", b"-@scripting", b"-bzpopmin")
                 jobs = await admin.enqueue_many("email", range(20))
                 await asyncio.sleep(0.5)
                 await link.call(b"ACL", b"SETUSER", b"ada", b"+@all")

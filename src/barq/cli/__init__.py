@@ -16,6 +16,7 @@ COMMANDS = {
         "server": ("server:server", "Run the bundled server, or stop it."),
         "check": ("check:check", "Find jobs that an application can't run, before it is deployed."),
         "doctor": ("doctor:doctor", "Check a server, and say what it means for jobs."),
+        "acl": ("acl:acl", "Print the least rights that a user needs on the server."),
         "ping": ("server:ping", "Ask whether the server answers."),
         "cli": ("client.command:cli", "Talk to the server in its own commands."),
         "demo": ("demo:demo", "Show barq at work, with jobs of its own."),

@@ -1,9 +1,10 @@
 """Connect: one connection to the server that a target names, or that has to be found for it, checked to be fit for jobs."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from barq.doctor import OLDEST_REDIS, OLDEST_VALKEY
 from barq.errors import PermissionDenied, ServerUnsuitable, WrongPartitions, WrongState
@@ -131,6 +132,24 @@ def checked(info: dict[str, str], target: Target, client_id: int) -> Server:
     return Server(version=version, name=name, client_id=client_id)
 
 
+_COMMAND: Final = re.compile(r"the '([\w|]+)' command")
+
+
+_ALL: Final = "`barq acl producer` (or worker, viewer, operator) prints all rights"
+
+
+def allowing(text: str) -> str:
+    """What the server said about a missing right, and how to give it."""
+    found = _COMMAND.search(text)
+    if found is not None:
+        return f"{text}: allow it with +{found[1].lower()}; {_ALL}"
+    if "run this command" in text:  # Redis before 7.2 does not say which
+        return f"{text}: {_ALL}"
+    if "key" in text:
+        return f"{text}: allow the keys of the queue with ~barq:{{QUEUE}}:*; {_ALL}"
+    return text
+
+
 def permission(error: BaseException, target: Target) -> PermissionDenied | None:
     import redis.exceptions
 
@@ -138,5 +157,5 @@ def permission(error: BaseException, target: Target) -> PermissionDenied | None:
     if isinstance(error, redis.exceptions.AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS", "NOPERM")):
         return PermissionDenied(f"the server at {target.shown} refused the user or password: {text}")
     if isinstance(error, redis.exceptions.NoPermissionError):
-        return PermissionDenied(f"the server at {target.shown} refused: {text}")
+        return PermissionDenied(f"the server at {target.shown} refused: {allowing(text)}")
     return None

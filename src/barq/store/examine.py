@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from barq.doctor import Facts
 from barq.errors import PermissionDenied, ServerUnreachable
+from barq.rights import WRITES, Role, missing
 from barq.store.connect import made, parse_info, permission
 from barq.store.target import Target
 
@@ -14,36 +15,39 @@ _PINGS: Final = 15
 _SECONDS: Final = 10.0
 
 # Each command that scripts use is tried on a key of its own; what is refused for other reasons than rights is no matter.
-_TRY_ALL: Final = """
-local tried = {
-  {'SET', 'v', 'PX', 1000}, {'GET'}, {'PEXPIRE', 1000}, {'EXISTS'}, {'HSET', 'f', 'v'}, {'HMGET', 'f'}, {'HGET', 'f'},
-  {'HDEL', 'f'}, {'HEXISTS', 'f'}, {'HKEYS'}, {'HSCAN', '0'}, {'ZADD', 1, 'm'}, {'ZREM', 'm'}, {'ZCARD'},
-  {'ZSCORE', 'm'}, {'ZRANGE', 0, 0}, {'ZRANGEBYSCORE', 0, 0}, {'ZREVRANGE', 0, 0}, {'ZREMRANGEBYRANK', 0, 0}, {'RPUSH', 'v'},
-  {'LTRIM', 0, 0}, {'INCR'}, {'INCRBY', 1}, {'XADD', '*', 'f', 'v'}, {'XREVRANGE', '+', '-'}, {'ZRANK', 'm'}, {'EXPIRE', 1},
-  {'DEL'},
-}
+TRIED: Final = """
+SET v PX 1000; GET; PEXPIRE 1000; EXPIRE 1; EXISTS; HSET f v; HSETNX f v; HMGET f; HGET f; HGETALL; HDEL f; HEXISTS f; HKEYS;
+HSTRLEN f; HSCAN 0; ZADD 1 m; ZREM m; ZCARD; ZCOUNT 0 0; ZLEXCOUNT - +; ZSCORE m; ZRANK m; ZRANGE 0 0; ZRANGEBYSCORE 0 0;
+ZREVRANGE 0 0; ZREVRANGEBYLEX + -; ZREMRANGEBYRANK 0 0; RPUSH v; LLEN; LTRIM 0 0; INCR; INCRBY 1; XADD * f v; XLEN;
+XREVRANGE + -; XTRIM MAXLEN 1; DEL
+"""
+_TRY: Final = """
 local denied = {}
-for _, words in ipairs(tried) do
-  local name, key = words[1], KEYS[1] .. 'doctor:' .. words[1]
-  local answer = redis.pcall(name, key, unpack(words, 2))
+for line in string.gmatch(ARGV[1], '[^;]+') do
+  local words = {}
+  for word in string.gmatch(line, '%S+') do words[#words + 1] = word end
+  local key = KEYS[1] .. 'doctor:' .. words[1]
+  local answer = redis.pcall(words[1], key, unpack(words, 2))
   local why = type(answer) == 'table' and answer.err
   if why and (string.find(why, 'NOPERM') or string.find(why, 'user executing the script') or string.find(why, 'permission')) then
-    denied[#denied + 1] = name
+    denied[#denied + 1] = words[1]
   end
-  redis.pcall('DEL', key)
+  if ARGV[2] == '1' then redis.pcall('DEL', key) end
 end
+local usage = redis.pcall('MEMORY', 'USAGE', KEYS[1] .. 'doctor:memory')
+if type(usage) == 'table' and usage.err and string.find(usage.err, 'ermission') then denied[#denied + 1] = 'MEMORY|USAGE' end
 return denied
 """
 
 
-async def examine(target: Target, queue: str) -> Facts:
-    """Raises ServerUnreachable or PermissionDenied when nothing at all can be learned."""
+async def examine(target: Target, queue: str, role: Role | None = None) -> Facts:
+    """`role`: try the rights of that part alone. Raises ServerUnreachable or PermissionDenied when nothing can be learned."""
     try:
         async with asyncio.timeout(_SECONDS):
             connection = await made(target)
             try:
                 await connection.connect()  # type: ignore[no-untyped-call]
-                return await _facts(connection, b"barq:{%b}:" % queue.encode())
+                return await _facts(connection, b"barq:{%b}:" % queue.encode(), role)
             finally:
                 await connection.disconnect(nowait=True)
     except PermissionDenied:
@@ -57,7 +61,7 @@ async def examine(target: Target, queue: str) -> Facts:
         ) from None
 
 
-async def _facts(connection: Any, prefix: bytes) -> Facts:
+async def _facts(connection: Any, prefix: bytes, role: Role | None) -> Facts:
     from redis.exceptions import ResponseError
 
     async def ask(*words: Any) -> Any:
@@ -85,10 +89,13 @@ async def _facts(connection: Any, prefix: bytes) -> Facts:
     clock_ms = round((int(seconds) + int(micros) / 1e6 - time.time()) * 1000) if int(seconds) else 0
     settings = await ask_or((), "CONFIG", "GET", "append*")
     config = {name.decode(): value.decode() for name, value in zip(settings[::2], settings[1::2], strict=True)}
-    in_scripts = await ask_or(None, "EVAL", _TRY_ALL, 1, prefix)
+    evaluate = "EVAL_RO" if role == "viewer" else "EVAL"  # which refuses writes, but not for want of rights
+    tried = [line for line in TRIED.split(";") if evaluate == "EVAL" or line.split()[0] not in WRITES]
+    in_scripts = await ask_or(None, evaluate, _TRY, 1, prefix, ";".join(tried), int(evaluate == "EVAL"))
     denied += [name.decode() for name in in_scripts or ()]
     key = prefix + b"doctor:wait"
-    await ask_or(None, "BZPOPMIN", key, "0.001")
+    if role in (None, "worker"):
+        await ask_or(None, "BZPOPMIN", key, "0.001")
     await ask_or(None, "XREAD", "COUNT", "1", "STREAMS", key, "0")
     await ask_or(None, "LRANGE", key, "0", "0")
     state = None
@@ -99,7 +106,8 @@ async def _facts(connection: Any, prefix: bytes) -> Facts:
         config=config or None,
         clock_ms=clock_ms,
         latency_ms=statistics.median(times) * 1000,
-        denied=denied,
+        denied=denied if role is None else missing(role, denied),
+        role=role,
         cluster_state=state,
     )
 

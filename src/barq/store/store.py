@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import Any, Final, TypeVar
 
 from barq.clock import Clock
@@ -16,7 +17,7 @@ from barq.errors import (
 )
 from barq.protocol.calls import Call
 from barq.protocol.scripts import Script
-from barq.store.connect import checked, connect, parse_info
+from barq.store.connect import allowing, checked, connect, parse_info
 from barq.store.link import ANSWER_SECONDS, Link, LinkLost
 from barq.store.target import Target
 from barq.store.vote import Address, named
@@ -43,6 +44,7 @@ _PASSING_CLASSES = (
 )
 # the slot is on its way to another node: this one says so when it is there
 _STAYS = ("AskError", "TryAgainError")
+_IN_SCRIPT = re.compile("ACL failure in script|user executing the script")
 _FORBIDDEN = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 
@@ -224,8 +226,9 @@ class Store:
             return error
         if type(error).__name__ == "OutOfMemoryError" or text.startswith(("OOM", "-OOM")) or "maxmemory" in text:
             raise QueueFull(f"{where} has no memory left: nothing was stored ({text})") from error
-        if type(error).__name__ in ("NoPermissionError", "AuthenticationError") or text.startswith(_FORBIDDEN):
-            raise PermissionDenied(f"{where} refused: {text}") from error
+        forbidden = text.startswith(_FORBIDDEN) or _IN_SCRIPT.search(text)
+        if forbidden or type(error).__name__ in ("NoPermissionError", "AuthenticationError"):
+            raise PermissionDenied(f"{where} refused: {allowing(text)}") from error
         raise ServerError(f"{where} answered with an error: {text}") from error
 
 
@@ -247,6 +250,12 @@ def _late(answer: "asyncio.Future[Any]") -> None:
 
 def _command(script: Script, call: Call[Any], link: Link, *, whole: bool) -> tuple[bytes, ...]:
     modern = link.server.takes_shebang
+    if modern and not script.writes:  # so that who may read needs no right to run what writes
+        return (
+            (b"EVAL_RO", script.source, b"1", call.prefix, *call.args)
+            if whole
+            else (b"EVALSHA_RO", script.sha, b"1", call.prefix, *call.args)
+        )
     if whole:
         return (b"EVAL", script.source if modern else script.plain_source, b"1", call.prefix, *call.args)
     return (b"EVALSHA", script.sha if modern else script.plain_sha, b"1", call.prefix, *call.args)

@@ -112,14 +112,20 @@ async def get_server(ask: Ask) -> ServerView:
         memory=memory,
         persistence=persistence,
         warnings=warnings(memory, persistence),
-        doctor=await ask.site.shared("doctor", lambda: _examined(ask.queue), seconds=_DOCTOR_SECONDS),
+        doctor=await _doctor(ask),
     )
 
 
-async def _examined(queue: Queue) -> list[Finding]:
+async def _doctor(ask: Ask) -> list[Finding]:
+    viewer = ask.visitor.read_only
+    key = f"doctor of {'viewer' if viewer else 'operator'}"
+    return await ask.site.shared(key, lambda: _examined(ask.queue, viewer=viewer), seconds=_DOCTOR_SECONDS)
+
+
+async def _examined(queue: Queue, *, viewer: bool) -> list[Finding]:
     """What is not ok. The server was heard of a moment ago: when it can't be examined, that is all there is to say."""
     try:
-        facts = await examine(queue.target, queue.name)
+        facts = await examine(queue.target, queue.name, "viewer" if viewer else None)
     except BarqError as error:
         return [Finding("permissions", "warn", f"the server could not be examined: {error}")]
     return [finding for finding in diagnose(facts) if finding.mark != "ok"]
