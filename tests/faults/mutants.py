@@ -92,6 +92,38 @@ MUTANTS: Final = [
         ],
     ),
     Mutant(
+        "a running job is edited under its handler",
+        [Edit(f"{LUA}/commands/edit.lua", "if state == ACTIVE then return answered(state) end", "")],
+    ),
+    Mutant(
+        "an edited priority changes the record, not the place in the line",
+        [
+            Edit(
+                f"{LUA}/commands/edit.lua",
+                "if state == WAITING then call('ZADD', line(type, WAITING), 'XX', priority, id) end",
+                "",
+            )
+        ],
+    ),
+    Mutant(
+        "a pause with an end never ends",
+        [
+            Edit(
+                f"{LUA}/lib/settings.lua",
+                "local ends = pause and (pause['until'] or math.huge)",
+                "local ends = pause and math.huge",
+            )
+        ],
+    ),
+    Mutant(
+        "who waits is not told when a pause ends",
+        [Edit(f"{LUA}/steps/claiming.lua", "local due = resumes ~= math.huge and resumes or nil", "local due = nil")],
+    ),
+    Mutant(
+        "a job that is retried by hand forgets how it had failed",
+        [Edit(f"{LUA}/lib/anew.lua", "if state == FAILED and ended then", "if false then")],
+    ),
+    Mutant(
         "lost wake-up: an enqueue sets no marker",
         [Edit(f"{LUA}/commands/enqueue.lua", "  wake(type)\n", "")],
         shows="no_wake_up_is_lost",
