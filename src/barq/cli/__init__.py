@@ -37,6 +37,7 @@ COMMANDS = {
         "clone": ("steer:clone", "Store another job like one that is there."),
     },
     "Queue": {
+        "top": ("top.command:top", "Watch and steer the queue in the terminal."),
         "info": ("queue:info", "Show counts, pauses and workers."),
         "failures": ("steer:failures", "Group failed jobs by what they failed with."),
         "workers": ("workers:workers", "List the workers that are alive, drain or stop one."),
