@@ -1,12 +1,26 @@
-"""What schemathesis is told beside the OpenAPI document."""
+"""What schemathesis is told beside the OpenAPI document: what a query is, and tokens."""
 
 import itertools
 import re
 from typing import Any
 
 import schemathesis
+from hypothesis import strategies as st
 
 _numbers = itertools.count()
+
+_PARTS = [
+    "type:email",
+    "customer:4*",
+    "priority:<0",
+    "age>=0s",
+    "ended<1d",
+    "mailbox",
+    '"mailbox full"',
+    "id:1,2",
+    "data:a",
+]
+schemathesis.openapi.format("barq-query", st.lists(st.sampled_from(_PARTS), min_size=1, unique=True).map(" ".join))
 
 
 @schemathesis.hook

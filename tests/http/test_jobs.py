@@ -248,12 +248,12 @@ async def test_a_page_that_is_none_is_not_there(api: httpx.AsyncClient, after: s
 # ---- search
 
 
-async def test_words_are_looked_for_in_all_that_a_job_is(api: httpx.AsyncClient, queue: barq.Queue) -> None:
+async def test_jobs_are_found_by_a_query(api: httpx.AsyncClient, queue: barq.Queue) -> None:
     @queue.handler("boom")
     async def boom(job: barq.Job) -> None:
         raise ValueError("mailbox full")
 
-    await queue.enqueue("email", {"to": "Ann@example.org"})
+    await api.post("/jobs", json={"type": "email", "data": {"to": "Ann@example.org"}, "index": ["to"]})
     await queue.enqueue("email", {"to": "bob@example.org"}, title="Invoice 7")
     await queue.enqueue("boom")
     await work_off(queue)
@@ -262,31 +262,43 @@ async def test_words_are_looked_for_in_all_that_a_job_is(api: httpx.AsyncClient,
         return [job["id"] for job in (await api.get("/jobs", params={"q": q, **which})).json()["jobs"]]
 
     assert await ids("ann@example") == [1]
-    assert await ids("EXAMPLE.org email") == [2, 1]
-    assert await ids("invoice bob") == [2]
+    assert await ids("to:ann@example.org type:email") == [1]
+    assert await ids("data:EXAMPLE.org type:email") == [2, 1]
+    assert await ids("invoice 7") == [2]
     assert await ids("invoice ann") == []
-    assert await ids("mailbox", state="failed") == [3]
+    assert await ids('"mailbox full"', state="failed") == [3]
     assert await ids("mailbox", state="waiting") == []
+    assert await ids("mailbox state:failed", state="waiting") == []
+    assert await ids("invoice", type="email") == [2]
+    assert await ids("invoice type:email", type="push") == []
     assert await ids("  ") == [3, 2, 1]
+    for query, number in {"": 3, "state:waiting": 2, "mailbox": 1}.items():
+        assert (await api.get("/jobs/count", params={"q": query})).json() == {"count": number, "exact": True}
 
 
 async def test_a_search_goes_on_behind_its_bound(
     api: httpx.AsyncClient, queue: barq.Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("barq.http.find.MOST_LOOKED_AT", 20)
-    monkeypatch.setattr("barq.http.find._AT_ONCE", 10)
+    monkeypatch.setattr("barq.search.MOST_READ", 20)
+    monkeypatch.setattr("barq.search.MOST_PER_CALL", 10)
     await queue.enqueue_many("email", [{"n": n, "kind": "odd" if n % 2 else "even"} for n in range(50)])
     found: list[int] = []
     sizes, after = [], {}
     while True:
-        page = (await api.get("/jobs", params={"q": "odd", "limit": 8, "order": "line", **after})).json()
+        page = (await api.get("/jobs", params={"q": "data:odd", "limit": 8, **after})).json()
         found += [job["data"]["n"] for job in page["jobs"]]
         sizes.append(len(page["jobs"]))
         if page["next"] is None:
             break
         after = {"after": page["next"]}
-    assert found == list(range(1, 50, 2))
+    assert found == list(range(49, 0, -2))
     assert max(sizes) <= 8
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/count"])
+async def test_a_wrong_query_is_told_what_is_allowed(api: httpx.AsyncClient, path: str) -> None:
+    answer = await api.get(path, params={"q": "state:faild"})
+    assert "state must be one of waiting, delayed" in problem(answer, 422, "invalid-value")
 
 
 # ---- act
@@ -322,3 +334,52 @@ async def test_a_job_is_removed(api: httpx.AsyncClient, queue: barq.Queue) -> No
 @pytest.mark.parametrize("act", ["retry", "cancel", "promote"])
 async def test_what_is_done_with_a_job_that_is_not_there_is_404(api: httpx.AsyncClient, act: str) -> None:
     problem(await api.post(f"/jobs/7/{act}"), 404, "job-not-found")
+
+
+async def test_acts_take_all_that_a_query_finds(api: httpx.AsyncClient, queue: barq.Queue) -> None:
+    await queue.enqueue_many("email", [{"customer": n % 2} for n in range(20)], index=("customer",), delay=60)
+
+    async def act(verb: str, where: str, **more: Any) -> dict[str, Any]:
+        answer = await api.post(f"/jobs/{verb}", json={"where": where, **more})
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    done = {"refused": 0, "more": False, "next": None}
+    assert await act("promote", "customer:1", dry_run=True) == {"matched": 10, "done": 0, **done}
+    assert await act("promote", "customer:1") == {"matched": 10, "done": 10, **done}
+    assert await act("cancel", "type:email state:waiting") == {"matched": 10, "done": 10, **done}
+    assert await act("retry", "type:email") == {"matched": 10, "done": 10, **done}
+    assert await act("remove", "age>=0s") == {"matched": 20, "done": 20, **done}
+    assert (await queue.audit()).acts[0].by != ""
+
+
+async def test_an_act_of_one_request_is_bounded_and_goes_on(
+    api: httpx.AsyncClient, queue: barq.Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("barq.http.endpoints.search.MOST_AT_ONCE", 6)
+    await queue.enqueue_many("email", range(10))
+    first = (await api.post("/jobs/remove", json={"where": "type:email"})).json()
+    assert (first["done"], first["more"]) == (6, True)
+    rest = (await api.post("/jobs/remove", json={"where": "type:email", "after": first["next"]})).json()
+    assert (rest["done"], rest["more"]) == (4, False)
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "status", "says"),
+    [
+        ("remove", {"where": ""}, 422, "remove needs a query that says which jobs"),
+        ("remove", {"where": "state:x"}, 422, "state must be one of"),
+        ("retry", {"where": "state:active"}, 422, "retry takes only"),
+        ("retry", {}, 422, "where"),
+        ("retry", {"where": "a", "after": "x"}, 404, "after must be the `next` of an act"),
+        ("retry", {"where": "a", "wher": "x"}, 422, "wher"),
+    ],
+)
+async def test_an_act_that_is_not_clear_changes_nothing(
+    api: httpx.AsyncClient, queue: barq.Queue, verb: str, body: dict[str, Any], status: int, says: str
+) -> None:
+    await queue.enqueue("email")
+    answer = await api.post(f"/jobs/{verb}", json=body)
+    assert says in problem(answer, status, answer.json()["code"])
+    assert (await queue.counts())["waiting"] == 1

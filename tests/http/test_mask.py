@@ -50,12 +50,15 @@ async def test_secrets_are_shown_nowhere(app: Any, queue: barq.Queue) -> None:
     job = await queue.enqueue("login", {"user": "ann", "password": SECRET})
     await work_off(queue)
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as api:
-        for path in ("/jobs/1", "/jobs", "/jobs?q=ann", "/job/1", "/jobs/0..5", "/jobs/login/complete/0..5"):
+        for path in ("/jobs/1", "/jobs", "/jobs?q=data:ann", "/job/1", "/jobs/0..5", "/jobs/login/complete/0..5"):
             answer = await api.get(path)
             assert '"ann"' in answer.text
             assert HIDDEN in answer.text
             assert SECRET not in answer.text
-        assert (await api.get("/jobs", params={"q": SECRET})).json()["jobs"] == []
+        for query in (SECRET, f"data:{SECRET}"):
+            assert (await api.get("/jobs", params={"q": query})).json()["jobs"] == []
+        removal = await api.post("/jobs/remove", json={"where": f"data:{SECRET}"})
+        assert removal.json()["matched"] == 0
         assert (await api.get("/job/search", params={"q": SECRET})).json() == []
         async with listening(f"{url}/events?after=0") as events:
             told = await events.take(4)

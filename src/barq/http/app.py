@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+import re
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
@@ -97,15 +98,21 @@ def _routes(site: Site) -> list[Route]:
     by_path: dict[str, dict[str, Endpoint]] = {}
     for one in ENDPOINTS:
         by_path.setdefault(one.path, {})[one.method] = one
-    return [
+    routes = [
         Route(path.replace("{type}", "{type:anything}"), _served(site, methods), methods=list(methods))
         for path, methods in by_path.items()
     ]
+    for route in routes:
+        if re.fullmatch(r"/jobs/\w+", route.path):
+            route.methods = set()  # any: else another method would be taken for one of /jobs/{id}
+    return routes
 
 
 def _served(site: Site, methods: dict[str, Endpoint]) -> Handler:
     async def serve(request: Request) -> Response:
-        endpoint = methods.get(request.method) or methods["GET"]  # HEAD
+        endpoint = methods.get("GET" if request.method == "HEAD" else request.method)
+        if endpoint is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(methods)})
         ask = Ask(site, request, request.scope[VISITOR])
         try:
             arguments = await endpoint.arguments(request)

@@ -4,9 +4,11 @@ from typing import Any, Final
 
 import barq
 from barq.backoff import Backoff
+from barq.errors import InvalidType, InvalidValue
 from barq.kue.words import Refusal, number, parse_int
 from barq.options import PRIORITIES
 from barq.queue import Queue
+from barq.words import MOST_FIELDS, index_fields, searchable
 
 _LONGEST_TITLE: Final = 1024
 
@@ -33,6 +35,7 @@ def job_of(queue: Queue, args: Any) -> barq.Job[Any]:
         timeout=ttl / 1000 if ttl is not None and ttl > 0 else None,
         title=_title(data),
         remove_on_complete=bool(options.get("removeOnComplete")),
+        index=_index(options.get("searchKeys"), data),
     )
 
 
@@ -76,6 +79,20 @@ def _title(data: Any) -> str | None:
     title = data.get("title") if isinstance(data, dict) else None
     fits = isinstance(title, str) and title.isprintable() and 0 < len(title.encode(errors="replace")) <= _LONGEST_TITLE
     return title if fits else None
+
+
+def _index(keys: Any, data: Any) -> tuple[str, ...]:
+    """Those of the searchKeys that can be searched for; Kue takes any."""
+    given = [keys] if isinstance(keys, str) else keys if isinstance(keys, list) else []
+    fields = []
+    for key in given[:MOST_FIELDS]:
+        try:
+            (field,) = index_fields([key])
+            list(searchable([field], data))
+        except (InvalidValue, InvalidType):
+            continue
+        fields.append(field)
+    return tuple(fields)
 
 
 def _truthy(value: Any) -> bool:

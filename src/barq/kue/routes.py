@@ -14,7 +14,9 @@ from barq.kue import create, moves, ranges
 from barq.kue.shape import Mask, job_json
 from barq.kue.words import STATES, Refusal, gone, parse_int
 from barq.listing import Page
+from barq.query import quoted, where
 from barq.queue import Queue
+from barq.words import words_of
 
 Handler = Callable[[Request], Awaitable[Response]]
 Find = Callable[..., Awaitable[Page]]
@@ -22,6 +24,7 @@ Who = Callable[[Request], str]
 
 _MOST_CREATED: Final = 1_000
 _MOST_FOUND: Final = 100
+_MOST_WORDS: Final = 8
 _SEARCHES: Final = 5
 
 
@@ -113,17 +116,24 @@ class Kue:
         return _json({"count": sum(counts[state] for state in states)})
 
     async def search(self, request: Request) -> Response:
-        """Ids of jobs that hold all the words, as far as some thousand jobs are looked at."""
-        words = request.query_params.get("q", "").strip()
-        found: list[str] = []
+        """Ids of jobs that hold all the words: those that the index has, then those whose data some pages find."""
+        words = [word for word in request.query_params.get("q", "").split() if words_of(word)][:_MOST_WORDS]
+        if not words:
+            return _json([])
+        found = await self._ids(where(*words), pages=1)
+        found |= await self._ids(" ".join(f"data:{quoted(word)}" for word in words), pages=_SEARCHES)
+        return _json(list(found)[:_MOST_FOUND])
+
+    async def _ids(self, query: str, *, pages: int) -> dict[str, None]:
+        found: dict[str, None] = {}
         after: str | None = None
-        for _ in range(_SEARCHES if words else 0):
-            page = await self._find(q=words, limit=_MOST_FOUND - len(found), after=after, newest_first=True)
-            found += [str(job.id) for job in page]
+        for _ in range(pages):
+            page = await self._find(q=query, limit=_MOST_FOUND, after=after)
+            found |= {str(job.id): None for job in page}
             after = page.next
             if after is None or len(found) >= _MOST_FOUND:
                 break
-        return _json(found)
+        return found
 
     # ---- act
 

@@ -3,10 +3,11 @@
 from typing import Final
 
 from barq.http.endpoint import Endpoint
-from barq.http.endpoints import about, acts, audit, events, jobs, looks, metrics, overview, types, workers
+from barq.http.endpoints import about, acts, audit, events, jobs, looks, metrics, overview, search, types, workers
 
 ENDPOINTS: Final[list[Endpoint]] = [
     *about.ENDPOINTS,
+    *search.ENDPOINTS,  # before /jobs/{id}
     *jobs.ENDPOINTS,
     *acts.ENDPOINTS,
     *looks.ENDPOINTS,

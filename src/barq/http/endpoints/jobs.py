@@ -11,6 +11,7 @@ import barq
 from barq.backoff import Backoff
 from barq.errors import JobNotFound, NoSuchPage, QueueFull
 from barq.http.endpoint import endpoint
+from barq.http.endpoints.search import QueryText
 from barq.http.endpoints.values import Created, Data, JobId, PriorityValue, Text, TypeName, WholeNumber, whole
 from barq.http.find import find
 from barq.http.limits import MOST_JOBS
@@ -20,6 +21,8 @@ from barq.options import LONGEST_SECONDS
 from barq.states import FINISHED, State
 
 # ---- create
+
+_FIELD = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
 
 
 class NewBackoff(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,6 +52,10 @@ class NewJob(msgspec.Struct, forbid_unknown_fields=True):
     timeout: Annotated[float, Meta(ge=0.001, le=LONGEST_SECONDS)] | None = None
     title: Text | None = None
     remove_on_complete: bool = False
+    index: Annotated[
+        list[Annotated[str, Meta(pattern=_FIELD, max_length=64)]],
+        Meta(max_length=8, description="Fields of the data by which the job can be found: `customer:42`"),
+    ] = []
     token: Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
 
     def job(self, queue: barq.Queue) -> barq.Job[Any]:
@@ -63,6 +70,7 @@ class NewJob(msgspec.Struct, forbid_unknown_fields=True):
             timeout=self.timeout,
             title=self.title,
             remove_on_complete=self.remove_on_complete,
+            index=tuple(self.index),
             token=self.token,
         )
 
@@ -89,9 +97,7 @@ async def create_jobs(
 class Which(msgspec.Struct, forbid_unknown_fields=True):
     state: State | UnsetType = UNSET
     type: TypeName | UnsetType = UNSET
-    q: Annotated[
-        str, Meta(max_length=1000, description="Words that jobs must hold in id, type, title, data or error")
-    ] = ""
+    q: QueryText = ""
     limit: Annotated[int, Meta(ge=1, le=MOST_JOBS)] = 50
     after: Annotated[str, Meta(max_length=2000, description="The `next` of the page before")] | UnsetType = UNSET
     order: Annotated[
@@ -111,9 +117,9 @@ class JobPage(msgspec.Struct):
 
 @endpoint("GET", "/jobs", errors=(NoSuchPage,))
 async def list_jobs(ask: Ask, query: Which) -> JobPage:
-    """List jobs.
+    """List jobs, all or those that a query finds.
 
-    With `q` a page may have fewer jobs than its limit, or none, and go on all the same.
+    With `q` they come latest first; a page may have fewer jobs than its limit, or none, and go on all the same.
     """
     order = query.order or ("newest" if not query.state or query.state in FINISHED else "line")
     page = await find(
