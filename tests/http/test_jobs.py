@@ -368,7 +368,8 @@ async def test_an_act_of_one_request_is_bounded_and_goes_on(
 @pytest.mark.parametrize(
     ("verb", "body", "status", "says"),
     [
-        ("remove", {"where": ""}, 422, "remove needs a query that says which jobs"),
+        ("remove", {"where": ""}, 422, "$.where"),
+        ("remove", {"where": " "}, 422, "remove needs a query that says which jobs"),
         ("remove", {"where": "state:x"}, 422, "state must be one of"),
         ("retry", {"where": "state:active"}, 422, "retry takes only"),
         ("retry", {}, 422, "where"),
