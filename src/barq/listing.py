@@ -99,6 +99,12 @@ def _behind(lines: list[Line], counts: Counts, skip: int) -> tuple[list[Line], i
     return [], 0
 
 
+def behind(job: "Job[Any]") -> str:
+    """What to pass as `after` to go on behind a job of a page."""
+    assert job._status is not None, "it was read"
+    return _encoded(Place(job.type, job._status.state, (job._status.score, job.id)))
+
+
 def _encoded(place: Place) -> str:
     return msgspec.json.encode(place).decode()
 
