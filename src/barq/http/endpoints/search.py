@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from barq import bulk
 from barq.errors import NoSuchPage, QueueFull
+from barq.http import find
 from barq.http.endpoint import endpoint
 from barq.http.site import Ask
-from barq.query import LONGEST_QUERY, parse
+from barq.query import LONGEST_QUERY
 
 MOST_AT_ONCE = 10_000
 """Jobs that one request acts on."""
@@ -38,7 +38,7 @@ class Count(msgspec.Struct):
 @endpoint("GET", "/jobs/count")
 async def count_jobs(ask: Ask, query: Counting) -> Count:
     """Count the jobs that a query finds."""
-    found = await bulk.count(ask.queue, parse(query.q), seen=ask.site.mask.applied)
+    found = await find.count(ask.queue, ask.site.mask, query.q)
     return Count(int(found), found.exact)
 
 
@@ -88,15 +88,15 @@ async def remove_jobs(ask: Ask, body: Where) -> Acted:
 
 
 async def _acted(ask: Ask, verb: Literal["retry", "cancel", "promote", "remove"], body: Where) -> Acted:
-    done = await bulk.act_on(
+    done = await find.act_on(
         ask.queue,
+        ask.site.mask,
         verb,
-        where=parse(body.where),
+        where=body.where,
         dry_run=body.dry_run,
         most=MOST_AT_ONCE,
         after=body.after or None,
         by=ask.visitor.name,
-        seen=ask.site.mask.applied,
     )
     return Acted(done.matched, done.done, done.refused, done.more, done.next)
 
