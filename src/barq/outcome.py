@@ -3,7 +3,6 @@
 import os
 import sysconfig
 import traceback
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -25,29 +24,25 @@ class ErrorInfo(msgspec.Struct, frozen=True):
         return self.message or self.type
 
 
-@dataclass(frozen=True, slots=True)
-class Success:
+class Success(msgspec.Struct, frozen=True):
     """The handler returned; `result` is encoded already."""
 
     result: bytes
     discard: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """The handler raised. Tried again in `retry_ms`, or never when that is None."""
 
     error: bytes
     retry_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(msgspec.Struct, frozen=True):
     """Handed back without burning an attempt: the worker stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class Park:
+class Park(msgspec.Struct, frozen=True):
     """The data does not fit the handler: nothing burnt, and blocked until somebody retries it."""
 
     error: bytes

@@ -9,9 +9,10 @@ with `*` behind it a value is a beginning as well (`customer:4*`). All that is s
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NoReturn
+
+import msgspec
 
 from barq.errors import InvalidType, InvalidValue, shown
 from barq.options import MOST_PRIORITY, PRIORITIES
@@ -29,8 +30,7 @@ _ALONE: Final = re.compile(r"\w+")
 _LARGEST_MS: Final = 2**53
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(msgspec.Struct, frozen=True):
     """A word of the index: in `field` ('' = in any), as a whole or, with `prefix`, its beginning."""
 
     field: str
@@ -38,8 +38,7 @@ class Word:
     prefix: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(msgspec.Struct, frozen=True):
     """Words that follow one another in the text of a field ('' = of any)."""
 
     field: str
@@ -47,8 +46,7 @@ class Phrase:
     prefix: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(msgspec.Struct, frozen=True):
     """A type, or with `prefix` how it begins."""
 
     text: str
@@ -58,8 +56,7 @@ class Name:
         return name.startswith(self.text) if self.prefix else name == self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """From `least` to `most`, both included; None = no bound."""
 
     least: int | None = None
@@ -74,8 +71,7 @@ class Span:
         return Span(max(leasts, default=None), min(mosts, default=None))
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """What jobs must be like; empty = all. `age` and `ended`: ms since they were made, and since they finished."""
 
     text: str = ""
@@ -85,9 +81,9 @@ class Query:
     words: tuple[Word, ...] = ()
     phrases: tuple[Phrase, ...] = ()
     data: tuple[str, ...] = ()
-    priority: Span = field(default_factory=Span)
-    age: Span = field(default_factory=Span)
-    ended: Span = field(default_factory=Span)
+    priority: Span = msgspec.field(default_factory=Span)
+    age: Span = msgspec.field(default_factory=Span)
+    ended: Span = msgspec.field(default_factory=Span)
 
 
 def where(
@@ -142,8 +138,7 @@ def parse(text: Any) -> Query:
 # ---- reading
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(msgspec.Struct, frozen=True):
     """A value as it was read."""
 
     text: str

@@ -1,7 +1,8 @@
 """Record: how a job is written in the server, field by field, and read back. See the key table in docs/architecture.md."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from barq.options import JobOptions, decode_options
 from barq.states import State
@@ -74,8 +75,7 @@ def ready_ms(record: bytes) -> int:
     return max(created_ms + options.delay_ms, options.due_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """The counts of a job's runs, and who holds it while it is active."""
 
     attempt: int = 0
@@ -98,8 +98,7 @@ def decode_run(text: bytes | None) -> Run:
     return Run(int(words[0]), int(words[4]), int(words[5]), words[2], int(words[3]))
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """How the last attempt ended, if one did."""
 
     ended_ms: int
@@ -115,8 +114,7 @@ def decode_ending(text: bytes | None) -> Ending | None:
     return Ending(int(ended), decode_run(run), body)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """How a job stands: what the server knows beside the record."""
 
     state: State
@@ -126,8 +124,7 @@ class Status:
     note: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(msgspec.Struct, frozen=True):
     """One job as fetch, page and watch tell it."""
 
     id: int

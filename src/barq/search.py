@@ -7,7 +7,7 @@ data) is looked for here, in what is left.
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -37,8 +37,7 @@ Data = Callable[[Described], Any]
 """Reads the data of a job, as those who search may see it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Walked:
+class Walked(msgspec.Struct, frozen=True):
     """What was found, and what to pass as `after` to go on; None = that was all."""
 
     jobs: Sequence[Described]
@@ -170,7 +169,7 @@ def for_act(verb: str, query: Query) -> Query:
         return query
     if verb == "retry":
         allowed -= {State.COMPLETED}
-    return replace(query, states=tuple(state for state in State if state in allowed))
+    return msgspec.structs.replace(query, states=tuple(state for state in State if state in allowed))
 
 
 # ---- parts
@@ -268,7 +267,7 @@ def _narrowed(query: Query) -> Query | None:
     if not query.ended:
         return query
     states = tuple(state for state in _states(query) if state in FINISHED)
-    return replace(query, states=states) if states else None
+    return msgspec.structs.replace(query, states=states) if states else None
 
 
 # ---- places
@@ -291,7 +290,7 @@ def _place(after: Any, query: Query) -> Place:
 
 
 def _check(query: Query) -> int:
-    return zlib.crc32(repr(replace(query, text="")).encode())
+    return zlib.crc32(repr(msgspec.structs.replace(query, text="")).encode())
 
 
 _SOURCES: Final = ("ids", "terms", "line")

@@ -27,8 +27,7 @@ MOST_PER_CALL: Final = 250
 _YES, _NO = b"1", b"0"
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[R]):
+class Call(msgspec.Struct, Generic[R], frozen=True):
     """A script with its arguments, or a plain command (script None), and how its reply is read."""
 
     script: Script | None
@@ -40,7 +39,7 @@ class Call(Generic[R]):
         """The same call as it is sent when the first answer was lost."""
         if self.script is None or not self.script.writes:
             return self
-        return replace(self, args=(_YES, *self.args[1:]))
+        return msgspec.structs.replace(self, args=(_YES, *self.args[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +175,7 @@ Handed = tuple[bytes, bytes, list[tuple[bytes, bytes]]]
 """(type, token, (id, record) of each job): what a claim hands out under one token."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """What a claim brought, or when the next job is due: at once (0), also beside jobs, when it met more that is due than
     it may move on the way."""
 
@@ -351,8 +349,7 @@ def prune(space: Space, type: str, *, now_ms: int) -> Call[int]:
     return Call(script("prune"), space.prefix, args, int)
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(msgspec.Struct, frozen=True):
     """A slice of a line: how many bytes its jobs take, by the second at which they ended; and where the next one begins."""
 
     bytes_at: list[tuple[int, int]]
@@ -404,8 +401,7 @@ def fetch(space: Space, ids: Iterable[int]) -> Call[list[Described]]:
     return Call(script("fetch"), space.prefix, tuple(map(space.member, ids)), _described(space))
 
 
-@dataclass(frozen=True, slots=True)
-class TypeCounts:
+class TypeCounts(msgspec.Struct, frozen=True):
     """One type (or, as '', the queue itself): who paused it, and how many jobs it has in each state."""
 
     type: str
@@ -432,8 +428,7 @@ def _type_counts(reply: list[Any]) -> tuple[bytes, list[TypeCounts]]:
     return cursor, rows
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(msgspec.Struct, frozen=True):
     """A slice of a line, and whether there is more behind it."""
 
     jobs: list[Described]
@@ -482,8 +477,7 @@ def _log_line(line: bytes) -> tuple[int, str]:
 # ---- events
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
+class Happened(msgspec.Struct, frozen=True):
     """One event as it stands in a stream: its entry's position, the event, and of which job."""
 
     position: bytes

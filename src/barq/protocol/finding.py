@@ -1,8 +1,9 @@
 """Finding: the calls of a search, as values. search.py knows which of them a query needs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+import msgspec
 
 from barq.protocol.calls import Call, Space
 from barq.protocol.scripts import script
@@ -17,8 +18,7 @@ _PLACE_FIELDS: Final = 8
 _EVERY_ID: Final = 2**53
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A part of all jobs, in an order of its own: a line, a range of the index, or jobs by id.
 
     `driver`: the number (from 1) of the query's word whose jobs it has, 0 when it is not there for a word.
@@ -33,8 +33,7 @@ class Part:
     ids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Find:
+class Find(msgspec.Struct, frozen=True):
     """One call of a search: what it is looking for in which part, from where on and how far."""
 
     query: Query
@@ -47,8 +46,7 @@ class Find:
     id_most: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What one call found. `place`: behind what it goes on; `places`: those of the jobs."""
 
     more: bool

@@ -1,7 +1,6 @@
 """Looks: the calls of those who look on and steer: what is known of types over time, and of a job. Beside calls.py."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
@@ -28,8 +27,7 @@ def tally(space: Space, worker: str, sums: Mapping[str, Sums], *, now_ms: int, n
     return Call(script("tally"), space.prefix, tuple(args), lambda _: None)
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
+class Recent(msgspec.Struct, frozen=True):
     """One type: what ended in each of the last minutes, and since when what waits could have run, by priority."""
 
     minutes: list[Sums]
@@ -71,8 +69,7 @@ def ever(space: Space) -> Call[dict[str, Sums]]:
 # ---- one job
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True):
     """What decides when a job runs. Its record has no payload here."""
 
     now_ms: int
@@ -118,8 +115,7 @@ def _parts(text: bytes) -> Iterator[bytes]:
 # ---- failures
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """What a job failed with, without the traceback."""
 
     id: int
