@@ -167,6 +167,17 @@ async def test_an_error_of_the_look_is_told_to_those_who_watch() -> None:
                 pass
 
 
+async def test_an_error_that_nobody_foresaw_is_told_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def look() -> str:
+        raise KeyError("size")
+
+    lookout = Lookout(look, most_viewers=1, answer_seconds=5)
+    async with lookout.watching() as sights:
+        for _ in range(2):
+            assert "an error of ours" in str(await anext(sights))
+    assert [record.exc_info is not None for record in caplog.records if record.name == "barq.http"] == [True]
+
+
 async def test_what_is_read_slowly_does_not_hold_up_the_look() -> None:
     reads, go = [], asyncio.Event()
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Final, Generic, TypeVar
 
-from barq.errors import BarqError, ServerUnreachable
+from barq.errors import BarqError, ServerError, ServerUnreachable
 from barq.http.problems import Refused
 from barq.http.stopping import server_is_stopping
 
@@ -125,10 +125,18 @@ class Lookout(Generic[T]):
             self._pause = max(EVERY_SECONDS, (_now() - began) / _SHARE)
         except BarqError as error:
             self._seen = error
-        except TimeoutError:
-            self._seen = ServerUnreachable("the server of the queue has not answered in time")
+        except Exception as error:
+            self._seen = self._failed(error)
         self._seen_at = began
         self._number += 1
+
+    def _failed(self, error: Exception) -> BarqError:
+        """What viewers are told of an error. What nobody foresaw is logged, but not each second."""
+        if isinstance(error, TimeoutError):
+            return ServerUnreachable("the server of the queue has not answered in time")
+        if not isinstance(self._seen, BarqError):
+            log.error("the overview is not read", exc_info=error)
+        return ServerError("the overview is not read, by an error of ours; the log has it")
 
     def _wake(self) -> None:
         if self._news is not None and not self._news.done():

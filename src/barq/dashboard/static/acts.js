@@ -1,8 +1,7 @@
-// What can be done to jobs, types, the queue and workers. Each says what became of it.
+// What can be done to a job, to types, the queue and workers. Each says what became of it; bulk.js does it to many jobs.
 
 import { at, ask, post } from "./api.js";
 import { close, open, toast } from "./dialog.js";
-import { count } from "./format.js";
 import { draw, state } from "./state.js";
 import { h } from "./vdom.js";
 
@@ -37,86 +36,76 @@ const path = (id, verb) => `jobs/${id}/${verb}`;
 /** `data`: JSON as it was typed, so that nothing of it is lost on the way. */
 const withData = (data) => (data === undefined ? undefined : `{"data":${data}}`);
 
-export const retry = (id, data) => act(`retry ${id}`, () => post(path(id, "retry"), withData(data)), () => `Job ${id} runs again`);
+export const retry = (id, data) =>
+  act(
+    `retry ${id}`,
+    () => post(path(id, "retry"), withData(data)),
+    () => `Job ${id} runs again`,
+  );
 
 export const cancel = (id) =>
-  act(`cancel ${id}`, () => post(path(id, "cancel")), () => `Job ${id} is cancelled`, () => [{ words: "Run it again", run: () => retry(id) }]);
+  act(
+    `cancel ${id}`,
+    () => post(path(id, "cancel")),
+    () => `Job ${id} is cancelled`,
+    () => [{ words: "Run it again", run: () => retry(id) }],
+  );
 
-export const promote = (id) => act(`promote ${id}`, () => post(path(id, "promote")), () => `Job ${id} waits no longer for its time`);
-export const clone = (id, data) => act(`clone ${id}`, () => post(path(id, "clone"), withData(data)), (made) => `Job ${made.id} is a copy of ${id}`);
-export const change = (id, fields) => act(`change ${id}`, () => ask(`jobs/${id}`, { method: "PATCH", body: fields }), () => `Job ${id} is changed`);
-export const remove = (id) => act(`remove ${id}`, () => ask(`jobs/${id}`, { method: "DELETE" }), () => `Job ${id} is removed`);
-
-// ---- all that match
-
-export const VERBS = {
-  retry: { words: "Retry", done: "retried" },
-  cancel: { words: "Cancel", done: "cancelled" },
-  promote: { words: "Promote", done: "promoted" },
-  remove: { words: "Remove", done: "removed", kind: "danger" },
-};
-
-/** Call by call, as one call does so many jobs at most; `told` hears how far it is. */
-export async function all(verb, where, told = () => {}) {
-  let [done, refused, after] = [0, 0, undefined];
-  do {
-    const answer = await post(`jobs/${verb}`, { where, after });
-    done += answer.done;
-    refused += answer.refused;
-    after = answer.next ?? undefined;
-    told(done);
-  } while (after !== undefined);
-  return { done, refused };
-}
-
-const words = (verb) => ({ done, refused }) =>
-  `${count(done, "job")} ${VERBS[verb].done}${refused ? `; ${count(refused, "job")} had moved on` : ""}`;
-
-export const allAtOnce = (verb, where) => act(`${verb} ${where}`, () => all(verb, where), words(verb));
-
-export const counting = (verb, where) => post(`jobs/${verb}`, { where, dry_run: true });
-
-/** First how many, then whether. */
-export function allWithCount(verb, where, title) {
-  const it = { number: null, more: false, error: "", done: null };
-  counting(verb, where)
-    .then((answer) => Object.assign(it, { number: answer.matched, more: answer.more }))
-    .catch((error) => (it.error = error.message))
-    .finally(draw);
-  const run = async () => {
-    it.done = 0;
-    await act(`${verb} ${where}`, () => all(verb, where, (done) => ((it.done = done), draw())), words(verb));
-    close();
-  };
-  open({
-    title: title || `${VERBS[verb].words} all that match?`,
-    body: () => [
-      h("p", null, h("code", { class: "query" }, where || "all jobs")),
-      h("p", { role: "status" }, it.error || (it.done !== null ? `${count(it.done, "job")} ${VERBS[verb].done} …` : it.number === null ? "Counting …" : found(verb, it.number, it.more))),
-    ],
-    buttons: () => [{ words: it.number === null ? VERBS[verb].words : `${VERBS[verb].words} ${amount(it)}`, kind: VERBS[verb].kind || "primary", off: !it.number || it.done !== null, run }],
-  });
-}
-
-const amount = ({ number, more }) => (more ? "all of them" : count(number, "job"));
-
-const found = (verb, number, more) =>
-  number ? `${more ? "More than " : ""}${count(number, "job")} match.${verb === "remove" ? " What is removed is gone for good." : ""}` : "No job matches.";
+export const promote = (id) =>
+  act(
+    `promote ${id}`,
+    () => post(path(id, "promote")),
+    () => `Job ${id} waits no longer for its time`,
+  );
+export const clone = (id, data) =>
+  act(
+    `clone ${id}`,
+    () => post(path(id, "clone"), withData(data)),
+    (made) => `Job ${made.id} is a copy of ${id}`,
+  );
+export const change = (id, fields) =>
+  act(
+    `change ${id}`,
+    () => ask(`jobs/${id}`, { method: "PATCH", body: fields }),
+    () => `Job ${id} is changed`,
+  );
+export const remove = (id) =>
+  act(
+    `remove ${id}`,
+    () => ask(`jobs/${id}`, { method: "DELETE" }),
+    () => `Job ${id} is removed`,
+  );
 
 // ---- types and the queue
 
 const place = (type) => (type === null ? "" : `types/${at(type)}/`);
 const named = (type) => (type === null ? "the queue" : type);
 
-export const resume = (type) => act(`pause ${type}`, () => post(`${place(type)}resume`), () => `${capital(named(type))} goes on`);
+export const resume = (type) =>
+  act(
+    `pause ${type}`,
+    () => post(`${place(type)}resume`),
+    () => `${capital(named(type))} goes on`,
+  );
 
 export const pause = (type) =>
-  act(`pause ${type}`, () => post(`${place(type)}pause`), () => `${capital(named(type))} is paused; what runs goes on`, () => [
-    { words: "Reason, end …", run: () => pauseDialog(type) },
-    { words: "Resume", run: () => resume(type) },
-  ]);
+  act(
+    `pause ${type}`,
+    () => post(`${place(type)}pause`),
+    () => `${capital(named(type))} is paused; what runs goes on`,
+    () => [
+      { words: "Reason, end …", run: () => pauseDialog(type) },
+      { words: "Resume", run: () => resume(type) },
+    ],
+  );
 
-const ENDS = [["no end", ""], ["15 minutes", 900], ["1 hour", 3600], ["8 hours", 28800], ["24 hours", 86400]];
+const ENDS = [
+  ["no end", ""],
+  ["15 minutes", 900],
+  ["1 hour", 3600],
+  ["8 hours", 28800],
+  ["24 hours", 86400],
+];
 
 /** Why, and until when. */
 export function pauseDialog(type) {
@@ -124,13 +113,36 @@ export function pauseDialog(type) {
   const run = async () => {
     const body = { reason: it.reason, ...(it.seconds ? { seconds: Number(it.seconds) } : {}) };
     close();
-    await act(`pause ${type}`, () => post(`${place(type)}pause`, body), () => `${capital(named(type))} is paused`);
+    await act(
+      `pause ${type}`,
+      () => post(`${place(type)}pause`, body),
+      () => `${capital(named(type))} is paused`,
+    );
   };
   open({
     title: `Pause ${named(type)}`,
     body: () => [
-      h("label", null, "Reason, for those who wonder later", h("input", { name: "reason", maxlength: 200, autofocus: true, oninput: (event) => (it.reason = event.target.value) })),
-      h("label", null, "Ends by itself after", h("select", { name: "end", onchange: (event) => (it.seconds = event.target.value) }, ENDS.map(([label, value]) => h("option", { value }, label)))),
+      h(
+        "label",
+        null,
+        "Reason, for those who wonder later",
+        h("input", {
+          name: "reason",
+          maxlength: 200,
+          autofocus: true,
+          oninput: (event) => (it.reason = event.target.value),
+        }),
+      ),
+      h(
+        "label",
+        null,
+        "Ends by itself after",
+        h(
+          "select",
+          { name: "end", onchange: (event) => (it.seconds = event.target.value) },
+          ENDS.map(([label, value]) => h("option", { value }, label)),
+        ),
+      ),
     ],
     buttons: () => [{ words: "Pause", kind: "primary", run }],
   });
@@ -140,55 +152,37 @@ const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 // ---- workers
 
-export const drain = (worker) => act(`worker ${worker}`, () => post(`workers/${at(worker)}/drain`), () => "The worker finishes what it runs and takes nothing more");
+export const drain = (worker) =>
+  act(
+    `worker ${worker}`,
+    () => post(`workers/${at(worker)}/drain`),
+    () => "The worker finishes what it runs and takes nothing more",
+  );
 
-export const resumeWorker = (worker) => act(`worker ${worker}`, () => post(`workers/${at(worker)}/resume`), () => "The worker takes jobs again");
+export const resumeWorker = (worker) =>
+  act(
+    `worker ${worker}`,
+    () => post(`workers/${at(worker)}/resume`),
+    () => "The worker takes jobs again",
+  );
 
 export function stopWorker(worker, name) {
   const run = () => {
     close();
-    act(`worker ${worker}`, () => post(`workers/${at(worker)}/stop`), () => "The worker is told to stop");
+    act(
+      `worker ${worker}`,
+      () => post(`workers/${at(worker)}/stop`),
+      () => "The worker is told to stop",
+    );
   };
   open({
     title: "Stop this worker?",
-    body: () => h("p", null, `${name} finishes what it runs within its grace time, hands back the rest, and ends. Whatever started it may start it again.`),
+    body: () =>
+      h(
+        "p",
+        null,
+        `${name} finishes what it runs within its grace time, hands back the rest, and ends. Whatever started it may start it again.`,
+      ),
     buttons: () => [{ words: "Stop it", kind: "danger", run }],
   });
-}
-
-// ---- clean up
-
-const AGES = [["an hour", "1h"], ["a day", "1d"], ["a week", "7d"], ["30 days", "30d"], ["any age", ""]];
-
-/** Remove what ended long ago. */
-export function cleanUp() {
-  const it = { state: "completed", age: "1d", number: null, more: false, error: "" };
-  const where = () => `state:${it.state}${it.age ? ` ended>${it.age}` : ""}`;
-  const recount = async () => {
-    it.number = null;
-    draw();
-    const asked = where();
-    try {
-      const { matched, more } = await counting("remove", asked);
-      if (asked === where()) Object.assign(it, { number: matched, more, error: "" });
-    } catch (error) {
-      it.error = error.message;
-    }
-    draw();
-  };
-  const run = async () => {
-    close();
-    await act("clean up", () => all("remove", where()), words("remove"));
-  };
-  const choose = (name) => (event) => ((it[name] = event.target.value), recount());
-  open({
-    title: "Remove old jobs",
-    body: () => [
-      h("label", null, "That are", h("select", { name: "state", onchange: choose("state") }, ["completed", "failed", "cancelled", "completed,failed,cancelled"].map((name) => h("option", { value: name }, name.replaceAll(",", " or "))))),
-      h("label", null, "Since more than", h("select", { name: "age", value: "1d", onchange: choose("age") }, AGES.map(([label, value]) => h("option", { value }, label)))),
-      h("p", { role: "status" }, it.error || (it.number === null ? "Counting …" : found("remove", it.number))),
-    ],
-    buttons: () => [{ words: it.number ? `Remove ${amount(it)}` : "Remove", kind: "danger", off: !it.number, run }],
-  });
-  recount();
 }

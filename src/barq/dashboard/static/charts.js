@@ -15,7 +15,13 @@ export function series(history) {
     const at = Date.parse(point.at) / 1000;
     const took = Math.min(step, Math.max(step / 4, now() - at)); // the last one is not over yet
     const { completed, failed, retried } = point;
-    return { at, perSecond: (completed || 0) / took, completed: completed || 0, failed: failed || 0, retried: retried || 0 };
+    return {
+      at,
+      perSecond: (completed || 0) / took,
+      completed: completed || 0,
+      failed: failed || 0,
+      retried: retried || 0,
+    };
   });
 }
 
@@ -44,7 +50,8 @@ export function throughput(history) {
 }
 
 /** Without the last point when it has only begun: it would tell more of chance than of the queue. */
-const begun = (points, step) => (points.length > 2 && now() - points.at(-1).at < step / 4 ? points.slice(0, -1) : points);
+const begun = (points, step) =>
+  points.length > 2 && now() - points.at(-1).at < step / 4 ? points.slice(0, -1) : points;
 
 const scaled = (shapes, name) =>
   h("svg", { class: name, viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", "aria-hidden": "true" }, shapes);
@@ -52,7 +59,9 @@ const scaled = (shapes, name) =>
 const x = (index, length) => (length < 2 ? WIDE : (index / (length - 1)) * WIDE);
 
 function area(points, most) {
-  const line = points.map((point, at) => `${x(at, points.length).toFixed(1)},${(HIGH - (point.perSecond / most) * (HIGH - 3)).toFixed(1)}`);
+  const line = points.map(
+    (point, at) => `${x(at, points.length).toFixed(1)},${(HIGH - (point.perSecond / most) * (HIGH - 3)).toFixed(1)}`,
+  );
   return [
     h("path", { class: "fill", d: `M0,${HIGH} L${line.join(" L")} L${WIDE},${HIGH} Z` }),
     h("path", { class: "line", d: `M${line.join(" L")}` }),
@@ -63,14 +72,20 @@ function bars(points, worst) {
   const wide = Math.max(2, (WIDE / points.length) * 0.7);
   return points.map((point, at) => {
     const high = point.failed ? Math.max(6, (point.failed / worst) * HIGH) : 0;
-    const left = Math.min(WIDE - wide, Math.max(0, x(at, points.length) - wide / 2));
-    return high > 0 && h("rect", { x: left.toFixed(1), y: (HIGH - high).toFixed(1), width: wide.toFixed(1), height: high.toFixed(1) });
+    const left = Math.max(0, x(at, points.length) - wide / 2);
+    const right = Math.min(WIDE, x(at, points.length) + wide / 2);
+    const [top, width] = [HIGH - high, right - left].map((value) => value.toFixed(1));
+    return high > 0 && h("rect", { x: left.toFixed(1), y: top, width, height: high.toFixed(1) });
   });
 }
 
 const gridded = (most) =>
   [1, 0.5, 0].map((share) =>
-    h("div", { class: "grid-line", style: { top: `${3 + (1 - share) * 97}%` } }, share > 0 && h("span", { class: "tick" }, `${rate(most * share)}/s`)),
+    h(
+      "div",
+      { class: "grid-line", style: { top: `${3 + (1 - share) * 97}%` } },
+      share > 0 && h("span", { class: "tick" }, `${rate(most * share)}/s`),
+    ),
   );
 
 function axis(points, history) {
@@ -96,7 +111,14 @@ function marker(point, points, history) {
     h(
       "div",
       { class: "tip" },
-      h("strong", null, clock(point.at * 1000, { day: history.span === "7d" || history.span === "24h", exactly: history.step_seconds < 60 })),
+      h(
+        "strong",
+        null,
+        clock(point.at * 1000, {
+          day: history.span === "7d" || history.span === "24h",
+          exactly: history.step_seconds < 60,
+        }),
+      ),
       h("span", null, `${full(point.completed)} completed, ${rate(point.perSecond)}/s`),
       h("span", null, `${full(point.failed)} failed, ${full(point.retried)} retried`),
     ),
@@ -138,7 +160,10 @@ export function nice(value, whole = false) {
 export function sparkline(values, words) {
   if (!values?.length) return h("span", { class: "quiet" }, "–");
   const most = Math.max(1, ...values);
-  const line = values.map((value, at) => `${((at / Math.max(1, values.length - 1)) * 100).toFixed(1)},${(22 - (value / most) * 20).toFixed(1)}`);
+  const line = values.map(
+    (value, at) =>
+      `${((at / Math.max(1, values.length - 1)) * 100).toFixed(1)},${(22 - (value / most) * 20).toFixed(1)}`,
+  );
   return h(
     "svg",
     { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": words },

@@ -63,7 +63,11 @@ function dialogView(dialog) {
         "div",
         { class: "buttons" },
         buttons.map(({ words, kind, run, off }, at) =>
-          h("button", { type: at ? "button" : "submit", class: kind, disabled: Boolean(off), onclick: at ? run : undefined }, words),
+          h(
+            "button",
+            { type: at ? "button" : "submit", class: kind, disabled: Boolean(off), onclick: at ? run : undefined },
+            words,
+          ),
         ),
         h("button", { type: "button", onclick: close }, buttons.length ? "Leave it" : "Close"),
       ),
@@ -81,7 +85,9 @@ const toastsView = () =>
         { key: one.key, class: `toast ${one.kind}` },
         h("span", { class: "sign", "aria-hidden": "true" }, one.kind === "bad" ? "✕" : "✓"),
         h("span", { class: "words" }, one.words),
-        one.actions.map(({ words, run }) => button(words, { act: false, kind: "small", onclick: () => (drop(one), run()) })),
+        one.actions.map(({ words, run }) =>
+          button(words, { act: false, kind: "small", onclick: () => (drop(one), run()) }),
+        ),
         button("×", { act: false, kind: "small plain", label: "Dismiss", onclick: () => drop(one) }),
       ),
     ),

@@ -23,7 +23,10 @@ export function edit(job, how) {
 export function dataCard(job) {
   const waits = ["waiting", "delayed"].includes(job.state);
   if (!editing) {
-    const buttons = [waits && button("Edit", { press: "e", kind: "small", onclick: () => edit(job, "save") }), button("Edit a copy", { kind: "small", onclick: () => edit(job, "clone") })];
+    const buttons = [
+      waits && button("Edit", { press: "e", kind: "small", onclick: () => edit(job, "save") }),
+      button("Edit a copy", { kind: "small", onclick: () => edit(job, "clone") }),
+    ];
     return card("Data", { actions: buttons }, code(json(job.data), { kind: "data" }));
   }
   return card("Data", {}, editor(job));
@@ -52,7 +55,16 @@ function editor(job) {
       },
     }),
     h("p", { class: "trouble", role: "alert" }, editing.wrong),
-    h("div", { class: "actions" }, h("button", { type: "submit", class: "primary", disabled: Boolean(editing.wrong), title: "Ctrl Enter" }, WORDS[editing.how]), h("button", { type: "button", onclick: leave }, "Leave it")),
+    h(
+      "div",
+      { class: "actions" },
+      h(
+        "button",
+        { type: "submit", class: "primary", disabled: Boolean(editing.wrong), title: "Ctrl Enter" },
+        WORDS[editing.how],
+      ),
+      h("button", { type: "button", onclick: leave }, "Leave it"),
+    ),
   );
 }
 
@@ -71,7 +83,14 @@ async function send(job) {
   if (!editing || editing.wrong) return;
   const { how, text, first } = editing;
   const data = text === first ? undefined : text;
-  const done = how === "retry" ? await acts.retry(job.id, data) : how === "clone" ? await acts.clone(job.id, data) : data === undefined ? null : await acts.change(job.id, `{"data":${data}}`);
+  const done =
+    how === "retry"
+      ? await acts.retry(job.id, data)
+      : how === "clone"
+        ? await acts.clone(job.id, data)
+        : data === undefined
+          ? null
+          : await acts.change(job.id, `{"data":${data}}`);
   if (done === undefined) return; // refused: what was typed stays
   leave();
   if (how === "clone") route.go(route.job(done.id));

@@ -23,7 +23,12 @@ export function duration(seconds) {
   if (seconds < 0.0005) return "0 ms";
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
-  const parts = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  const parts = [
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ];
   let rest = Math.round(seconds);
   const first = parts.findIndex(([, size]) => rest >= size);
   const said = [];
@@ -39,7 +44,12 @@ export function duration(seconds) {
 export function coarse(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const past = Math.max(0, seconds);
-  for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60]]) if (past >= size) return `${Math.floor(past / size)} ${unit}`;
+  for (const [unit, size] of [
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+  ])
+    if (past >= size) return `${Math.floor(past / size)} ${unit}`;
   return `${Math.floor(past)} s`;
 }
 
@@ -64,3 +74,5 @@ export function clock(time, { day = false, exactly = true } = {}) {
 export const quoted = (word) => (/^[\p{L}\p{N}_.-]+$/u.test(word) ? word : `"${word.replace(/(["\\])/g, "\\$1")}"`);
 
 export const json = (value) => JSON.stringify(value, null, 2);
+
+export const sum = (values) => values.reduce((total, value) => total + (value || 0), 0);

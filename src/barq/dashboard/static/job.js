@@ -3,17 +3,28 @@
 import * as acts from "./acts.js";
 import { get } from "./api.js";
 import { cancelEdit, dataCard, edit } from "./edit.js";
-import { clock, duration, full, json, seconds } from "./format.js";
-import { a, badge, button, card, code, copy, empty, facts, progress, time, trouble } from "./parts.js";
+import { clock, duration, json, seconds } from "./format.js";
+import { a, badge, button, card, code, empty, progress, time, trouble } from "./parts.js";
+import { copyCard, factsCard, FINISHED, timeline } from "./jobside.js";
 import * as route from "./route.js";
-import { asCurl, asPython } from "./snippets.js";
-import { ago, draw, now, resource, state } from "./state.js";
+import { ago, resource, state } from "./state.js";
 import { tracebackView } from "./traceback.js";
 import { h } from "./vdom.js";
-import { workerName } from "./overview.js";
+import { workerName } from "./workers.js";
 
-const FINISHED = ["completed", "failed", "cancelled"];
-const EVENTS = ["start", "progress", "log", "complete", "failed", "failed attempt", "requeue", "retry", "cancel", "promotion", "remove"];
+const EVENTS = [
+  "start",
+  "progress",
+  "log",
+  "complete",
+  "failed",
+  "failed attempt",
+  "requeue",
+  "retry",
+  "cancel",
+  "promotion",
+  "remove",
+];
 const SETTLE_MS = 150;
 
 let stream = null;
@@ -27,9 +38,16 @@ const told = resource(readAll);
 /** The job, and with it what belongs to it; what a server does not know yet is left out. */
 async function readAll(signal) {
   const job = await get(`jobs/${encodeURIComponent(id())}`, {}, signal);
-  const part = (path, field) => get(`jobs/${job.id}/${path}`, {}, signal).then((answer) => answer[field]).catch(() => []);
+  const part = (path, field) =>
+    get(`jobs/${job.id}/${path}`, {}, signal)
+      .then((answer) => answer[field])
+      .catch(() => []);
   const waits = !FINISHED.includes(job.state) && job.state !== "active";
-  const [lines, attempts, reasons] = await Promise.all([part("log", "lines"), part("attempts", "attempts"), waits ? part("explain", "reasons") : []]);
+  const [lines, attempts, reasons] = await Promise.all([
+    part("log", "lines"),
+    part("attempts", "attempts"),
+    waits ? part("explain", "reasons") : [],
+  ]);
   return { job, lines, attempts, reasons };
 }
 
@@ -98,33 +116,89 @@ function jobView({ job, lines, attempts, reasons }) {
     h(
       "div",
       { class: "page-head" },
-      h("h1", null, badge(job.state), " ", a(route.jobs(`type:${/\s/.test(job.type) ? JSON.stringify(job.type) : job.type}`), { class: "name" }, job.type), " ", h("span", { class: "id" }, `#${job.id}`), job.title && h("span", { class: "sub" }, job.title)),
+      h(
+        "h1",
+        null,
+        badge(job.state),
+        " ",
+        a(route.jobs(`type:${/\s/.test(job.type) ? JSON.stringify(job.type) : job.type}`), { class: "name" }, job.type),
+        " ",
+        h("span", { class: "id" }, `#${job.id}`),
+        job.title && h("span", { class: "sub" }, job.title),
+      ),
       h("div", { class: "actions" }, jobButtons(job)),
     ),
     trouble(told.error),
-    job.state === "active" && h("div", { class: "card running" }, progress(job.progress?.percent ?? 0, "progress"), h("span", null, ` for ${duration(ago(job.started_at))} on `, workerName(state.live, job.worker)), job.progress?.data != null && h("pre", { class: "note" }, json(job.progress.data))),
-    reasons.length > 0 && card("Why is it not running?", { kind: "reasons" }, h("ul", null, reasons.map((reason) => h("li", { "data-code": reason.code }, reason.text)))),
+    job.state === "active" &&
+      h(
+        "div",
+        { class: "card running" },
+        progress(job.progress?.percent ?? 0, "progress"),
+        h("span", null, ` for ${duration(ago(job.started_at))} on `, workerName(state.live, job.worker)),
+        job.progress?.data != null && h("pre", { class: "note" }, json(job.progress.data)),
+      ),
+    reasons.length > 0 &&
+      card(
+        "Why is it not running?",
+        { kind: "reasons" },
+        h(
+          "ul",
+          null,
+          reasons.map((reason) => h("li", { "data-code": reason.code }, reason.text)),
+        ),
+      ),
     h(
       "div",
       { class: "columns job" },
-      h("div", null, job.error && job.state !== "completed" && errorCard(job), attempts.length > 0 && attemptsCard(attempts, job), dataCard(job), job.state === "completed" && card("Result", {}, code(json(job.result))), logCard(lines)),
+      h(
+        "div",
+        null,
+        job.error && job.state !== "completed" && errorCard(job),
+        attempts.length > 0 && attemptsCard(attempts, job),
+        dataCard(job),
+        job.state === "completed" && card("Result", {}, code(json(job.result))),
+        logCard(lines),
+      ),
       h("div", null, timeline(job, attempts), factsCard(job), copyCard(job)),
     ),
   ];
 }
 
 const gone = (error) =>
-  error.status === 404 ? card("Not here", {}, empty("There is no such job (any more)", "It has been removed, or forgotten after its retention."), a(route.link("jobs"), null, "All jobs")) : trouble(error);
+  error.status === 404
+    ? card(
+        "Not here",
+        {},
+        empty("There is no such job (any more)", "It has been removed, or forgotten after its retention."),
+        a(route.link("jobs"), null, "All jobs"),
+      )
+    : trouble(error);
 
 function jobButtons(job) {
   const again = FINISHED.includes(job.state) || job.state === "blocked";
   return [
-    again && button("Retry", { press: "r", kind: "primary", busy: `retry ${job.id}`, onclick: () => acts.retry(job.id) }),
+    again &&
+      button("Retry", { press: "r", kind: "primary", busy: `retry ${job.id}`, onclick: () => acts.retry(job.id) }),
     again && button("Edit and retry", { press: "e", onclick: () => edit(job, "retry") }),
-    job.state === "delayed" && button("Promote", { kind: "primary", busy: `promote ${job.id}`, title: "Do not wait for its time", onclick: () => acts.promote(job.id) }),
-    !FINISHED.includes(job.state) && button("Cancel", { press: "c", busy: `cancel ${job.id}`, onclick: () => acts.cancel(job.id) }),
-    button("Clone", { busy: `clone ${job.id}`, title: "Store a copy that runs as well", onclick: async () => { const made = await acts.clone(job.id); if (made) route.go(route.job(made.id)); } }),
-    job.state !== "active" && button("Remove", { kind: "danger", busy: `remove ${job.id}`, onclick: () => removeAndLeave(job) }),
+    job.state === "delayed" &&
+      button("Promote", {
+        kind: "primary",
+        busy: `promote ${job.id}`,
+        title: "Do not wait for its time",
+        onclick: () => acts.promote(job.id),
+      }),
+    !FINISHED.includes(job.state) &&
+      button("Cancel", { press: "c", busy: `cancel ${job.id}`, onclick: () => acts.cancel(job.id) }),
+    button("Clone", {
+      busy: `clone ${job.id}`,
+      title: "Store a copy that runs as well",
+      onclick: async () => {
+        const made = await acts.clone(job.id);
+        if (made) route.go(route.job(made.id));
+      },
+    }),
+    job.state !== "active" &&
+      button("Remove", { kind: "danger", busy: `remove ${job.id}`, onclick: () => removeAndLeave(job) }),
   ];
 }
 
@@ -137,13 +211,22 @@ async function removeAndLeave(job) {
   else follow();
 }
 
-const errorHead = (error) => h("p", { class: "error-head" }, h("strong", null, error.type), error.message && `: ${error.message}`);
+const errorHead = (error) =>
+  h("p", { class: "error-head" }, h("strong", null, error.type), error.message && `: ${error.message}`);
 
-const errorCard = (job) => card({ failed: "Why it failed", blocked: "Why it is parked" }[job.state] || "Why the last attempt failed", { kind: "failure" }, errorHead(job.error), (job.error.traceback || job.state !== "blocked") && tracebackView(job.error.traceback));
+const errorCard = (job) =>
+  card(
+    { failed: "Why it failed", blocked: "Why it is parked" }[job.state] || "Why the last attempt failed",
+    { kind: "failure" },
+    errorHead(job.error),
+    (job.error.traceback || job.state !== "blocked") && tracebackView(job.error.traceback),
+  );
 
 function attemptsCard(attempts, job) {
   const shown = job.error && job.state !== "completed"; // the last error stands above
-  const rows = attempts.filter((one) => one.error && !(shown && one === attempts.at(-1) && same(one.error, job.error))).reverse();
+  const rows = attempts
+    .filter((one) => one.error && !(shown && one === attempts.at(-1) && same(one.error, job.error)))
+    .reverse();
   if (!rows.length) return null;
   return card(
     "Attempts before",
@@ -152,7 +235,21 @@ function attemptsCard(attempts, job) {
       h(
         "details",
         { key: one.attempt, class: "attempt" },
-        h("summary", null, h("strong", null, `Attempt ${one.attempt}`), one.error ? ` ${one.error.type}: ${one.error.message}` : "", h("span", { class: "quiet" }, " ", one.started_at && one.ended_at ? `after ${duration(seconds(one.ended_at) - seconds(one.started_at))}, ` : "", time(one.ended_at))),
+        h(
+          "summary",
+          null,
+          h("strong", null, `Attempt ${one.attempt}`),
+          one.error ? ` ${one.error.type}: ${one.error.message}` : "",
+          h(
+            "span",
+            { class: "quiet" },
+            " ",
+            one.started_at && one.ended_at
+              ? `after ${duration(seconds(one.ended_at) - seconds(one.started_at))}, `
+              : "",
+            time(one.ended_at),
+          ),
+        ),
         one.worker && h("p", { class: "quiet" }, "on ", workerName(state.live, one.worker)),
         one.error && tracebackView(one.error.traceback, {}),
       ),
@@ -162,62 +259,21 @@ function attemptsCard(attempts, job) {
 
 const same = (one, other) => one && other && one.type === other.type && one.message === other.message;
 
-// ---- its life
-
-function timeline(job, attempts) {
-  const steps = [{ at: job.created_at, words: "stored", kind: "" }];
-  const began = ({ attempt, started_at }) => started_at && steps.push({ at: started_at, words: `attempt ${attempt} began`, kind: "active" });
-  for (const one of attempts) {
-    began(one);
-    const last = one.attempt === job.attempt && FINISHED.includes(job.state);
-    if (one.error && one.ended_at && !last) steps.push({ at: one.ended_at, words: `attempt ${one.attempt} failed`, kind: "failed", after: one.started_at });
-  }
-  if (!attempts.some((one) => one.attempt === job.attempt)) began(job);
-  if (job.ended_at) steps.push({ at: job.ended_at, words: job.state, kind: job.state, after: job.started_at });
-  if (job.state === "delayed" && job.due_at) steps.push({ at: job.due_at, words: "due", kind: "delayed" });
-  return card(
-    "Time line",
-    {},
-    h("ol", { class: "timeline" }, steps.filter((step) => step.at).map((step, at) => h("li", { key: at, class: step.kind }, h("span", null, step.words), h("span", { class: "quiet" }, when(step))))),
-  );
-}
-
-function when({ at, after }) {
-  const ahead = seconds(at) - now();
-  if (ahead > 0) return `${clock(at)}, in ${duration(ahead)}`;
-  return [clock(at, { day: true }), after ? `, after ${duration(seconds(at) - seconds(after))}` : ""];
-}
-
-const PRIORITIES = [["critical", -15], ["high", -10], ["medium", -5], ["normal", 0], ["low", 10]];
-
-function factsCard(job) {
-  const changeable = ["waiting", "delayed"].includes(job.state);
-  const names = PRIORITIES.some(([, value]) => value === job.priority) ? PRIORITIES : [...PRIORITIES, [String(job.priority), job.priority]];
-  const priority = changeable && !state.live?.read_only
-    ? h("select", { "aria-label": "Priority", value: String(job.priority), onchange: (event) => acts.change(job.id, { priority: Number(event.target.value) }) }, names.map(([name, value]) => h("option", { value: String(value) }, name)))
-    : full(job.priority);
-  return card(
-    "Facts",
-    {},
-    facts([
-      ["Attempts", `${full(job.attempt)} of ${full(job.attempts)}`],
-      ["Priority", priority],
-      job.worker && ["Worker", workerName(state.live, job.worker)],
-      job.timeout !== null && ["Timeout", duration(job.timeout)],
-      job.backoff && ["Backoff", `${job.backoff.kind}, ${duration(job.backoff.delay)}`],
-      ["Stored", time(job.created_at)],
-      job.started_at && job.ended_at && ["Ran for", duration(seconds(job.ended_at) - seconds(job.started_at))],
-      job.started_at && job.attempt === 1 && ["Waited", duration(seconds(job.started_at) - seconds(job.created_at))],
-      job.remove_on_complete && ["Afterwards", "forgotten when it completes"],
-    ]),
-  );
-}
-
 const logCard = (lines) =>
-  lines.length > 0 && card("Log", {}, h("ol", { class: "log" }, lines.map((line, at) => h("li", { key: at }, h("time", { datetime: line.at, class: "quiet" }, clock(line.at)), h("span", null, line.text)))));
-
-function copyCard(job) {
-  const queue = state.live?.queue ?? "default";
-  const copier = (words, text) => h("button", { type: "button", onclick: (event) => copy(text(), event.currentTarget) }, words);
-  return card("Copy", {}, h("div", { class: "actions" }, copier("As Python", () => asPython(job, queue)), copier("As curl", () => asCurl(job, document.baseURI)), copier("Data", () => json(job.data)), copier("Link", () => location.href)));
-}
+  lines.length > 0 &&
+  card(
+    "Log",
+    {},
+    h(
+      "ol",
+      { class: "log" },
+      lines.map((line, at) =>
+        h(
+          "li",
+          { key: at },
+          h("time", { datetime: line.at, class: "quiet" }, clock(line.at)),
+          h("span", null, line.text),
+        ),
+      ),
+    ),
+  );

@@ -2,7 +2,8 @@
 
 import * as acts from "./acts.js";
 import { get } from "./api.js";
-import { count, duration, number, seconds } from "./format.js";
+import { allWithCount, VERBS } from "./bulk.js";
+import { duration, number, seconds } from "./format.js";
 import { badge, a, button, card, empty, jobLink, progress, sign, STATES, table, time, trouble } from "./parts.js";
 import * as query from "./query.js";
 import * as route from "./route.js";
@@ -11,12 +12,21 @@ import { h } from "./vdom.js";
 
 const LIMIT = 50;
 const EVERY_TICKS = 3;
-const VERBS_OF = { waiting: ["cancel", "remove"], delayed: ["promote", "cancel", "remove"], active: ["cancel"], completed: ["retry", "remove"], failed: ["retry", "remove"], cancelled: ["retry", "remove"], blocked: ["retry", "cancel", "remove"] };
+const VERBS_OF = {
+  waiting: ["cancel", "remove"],
+  delayed: ["promote", "cancel", "remove"],
+  active: ["cancel"],
+  completed: ["retry", "remove"],
+  failed: ["retry", "remove"],
+  cancelled: ["retry", "remove"],
+  blocked: ["retry", "cancel", "remove"],
+};
 
 const asked = () => state.route.query.q || "";
 /** A state and a type alone are a listing, which has an order; the rest is a search, the latest first. */
 const lists = () => !query.searches(asked()) && statesOf(asked()).length < 2;
-const which = () => (lists() ? { state: statesOf(asked())[0], type: query.value(asked(), "type"), order: order() } : { q: asked() });
+const which = () =>
+  lists() ? { state: statesOf(asked())[0], type: query.value(asked(), "type"), order: order() } : { q: asked() };
 const LIVE = ["waiting", "delayed", "active"];
 const order = () => state.route.query.order || (LIVE.includes(statesOf(asked())[0]) ? "line" : "newest");
 const page = resource((signal) => get("jobs", { ...which(), limit: LIMIT, after: state.route.query.after }, signal));
@@ -42,10 +52,25 @@ export const jobs = {
   view() {
     const told = page.value;
     return [
-      h("div", { class: "page-head" }, h("h1", null, "Jobs"), told && !page.error && h("div", { class: "actions" }, actsOnAll())),
+      h(
+        "div",
+        { class: "page-head" },
+        h("h1", null, "Jobs"),
+        told && !page.error && h("div", { class: "actions" }, actsOnAll()),
+      ),
       chips(),
       trouble(page.error),
-      told && !page.error && card([asked() ? h("code", { class: "query" }, asked()) : "All jobs", byType() && h("span", { class: "quiet" }, ", type by type")], { actions: lists() && orders() }, told.jobs.length ? jobsTable(told.jobs) : nothing(told), pages(told)),
+      told &&
+        !page.error &&
+        card(
+          [
+            asked() ? h("code", { class: "query" }, asked()) : "All jobs",
+            byType() && h("span", { class: "quiet" }, ", type by type"),
+          ],
+          { actions: lists() && orders() },
+          told.jobs.length ? jobsTable(told.jobs) : nothing(told),
+          pages(told),
+        ),
       !told && !page.error && h("p", { class: "quiet", role: "status" }, "Searching …"),
     ];
   },
@@ -61,7 +86,9 @@ async function readCounts(signal) {
   const q = asked();
   const total = state.live?.counts || {};
   const states = STATES.filter((name) => total[name] !== 0);
-  const found = await Promise.all(states.map((name) => get("jobs/count", { q: query.replaced(q, "state", name) }, signal)));
+  const found = await Promise.all(
+    states.map((name) => get("jobs/count", { q: query.replaced(q, "state", name) }, signal)),
+  );
   return Object.fromEntries(states.map((name, at) => [name, found[at]]));
 }
 
@@ -81,45 +108,93 @@ const statesOf = (q) => query.value(q, "state").split(",").filter(Boolean);
 function chips() {
   const chosen = statesOf(asked());
   const chip = (name) =>
-    a(route.jobs(query.replaced(asked(), "state", chosen.includes(name) ? "" : name)), { class: `chip ${name}`, "aria-current": chosen.includes(name) ? "true" : undefined, "data-state": name }, sign(name), name, " ", h("strong", null, countOf(name)));
+    a(
+      route.jobs(query.replaced(asked(), "state", chosen.includes(name) ? "" : name)),
+      { class: `chip ${name}`, "aria-current": chosen.includes(name) ? "true" : undefined, "data-state": name },
+      sign(name),
+      name,
+      " ",
+      h("strong", null, countOf(name)),
+    );
   const type = query.value(asked(), "type");
   return h(
     "div",
     { class: "chips", role: "group", "aria-label": "States" },
     STATES.filter((name) => name !== "blocked" || state.live?.counts.blocked || chosen.includes(name)).map(chip),
-    type && a(route.jobs(query.replaced(asked(), "type", "")), { class: "chip", title: "All types" }, `type:${type}`, " ×"),
+    type &&
+      a(route.jobs(query.replaced(asked(), "type", "")), { class: "chip", title: "All types" }, `type:${type}`, " ×"),
   );
 }
 
 function actsOnAll() {
   const [first, ...others] = statesOf(asked()).map((name) => VERBS_OF[name] || []);
-  return (first || []).filter((verb) => others.every((verbs) => verbs.includes(verb))).map((verb) => button(`${acts.VERBS[verb].words} all …`, { kind: acts.VERBS[verb].kind, onclick: () => acts.allWithCount(verb, asked()) }));
+  return (first || [])
+    .filter((verb) => others.every((verbs) => verbs.includes(verb)))
+    .map((verb) =>
+      button(`${VERBS[verb].words} all …`, {
+        kind: VERBS[verb].kind,
+        onclick: () => allWithCount(verb, asked()),
+      }),
+    );
 }
 
 function orders() {
-  const to = (words, value) => a(route.link("jobs", { q: asked(), order: value }), { "aria-current": order() === value ? "true" : undefined, class: "chip small" }, words);
+  const to = (words, value) =>
+    a(
+      route.link("jobs", { q: asked(), order: value }),
+      { "aria-current": order() === value ? "true" : undefined, class: "chip small" },
+      words,
+    );
   return h("div", { class: "chips" }, to("As they will run", "line"), to("Newest first", "newest"));
 }
 
 const nothing = (told) => {
   if (told.next) return empty("None on this page", "The next one may have some.");
-  return asked() ? empty("No job matches", "Words match id, type, title, error or indexed fields; state:failed, type:email, age>1h narrow it down. ? tells more.") : empty("No jobs yet", "Store one:", `barq enqueue hello '{"name": "Ann"}' --queue ${state.live?.queue ?? "default"}`);
+  return asked()
+    ? empty(
+        "No job matches",
+        "Words match id, type, title, error or indexed fields; state:failed, type:email, age>1h narrow it down. ? tells more.",
+      )
+    : empty(
+        "No jobs yet",
+        "Store one:",
+        `barq enqueue hello '{"name": "Ann"}' --queue ${state.live?.queue ?? "default"}`,
+      );
 };
 
 const pages = (told) => {
   const { after, order } = state.route.query; // as it was chosen, if it was
   if (!after && !told.next) return null;
-  return h("nav", { class: "pages", "aria-label": "Pages" }, after && a(route.link("jobs", { q: asked(), order }), null, "First page"), told.next && a(route.link("jobs", { q: asked(), order, after: told.next }), { rel: "next" }, "Next page"));
+  return h(
+    "nav",
+    { class: "pages", "aria-label": "Pages" },
+    after && a(route.link("jobs", { q: asked(), order }), null, "First page"),
+    told.next && a(route.link("jobs", { q: asked(), order, after: told.next }), { rel: "next" }, "Next page"),
+  );
 };
 
 // ---- the table
 
 function jobsTable(rows) {
   const columns = [
-    { head: "Job", kind: "main", cell: (job) => [jobLink(job.id), " ", h("span", { class: "name" }, job.type), job.title && h("span", { class: "sub" }, job.title)] },
+    {
+      head: "Job",
+      kind: "main",
+      cell: (job) => [
+        jobLink(job.id),
+        " ",
+        h("span", { class: "name" }, job.type),
+        job.title && h("span", { class: "sub" }, job.title),
+      ],
+    },
     { head: "State", cell: (job) => badge(job.state) },
     { head: "What", kind: "what", cell: what },
-    { head: "Attempt", number: true, cell: (job) => (job.attempts > 1 || job.attempt > 1 ? `${number(job.attempt)} of ${number(job.attempts)}` : number(job.attempt)) },
+    {
+      head: "Attempt",
+      number: true,
+      cell: (job) =>
+        job.attempts > 1 || job.attempt > 1 ? `${number(job.attempt)} of ${number(job.attempts)}` : number(job.attempt),
+    },
     { head: "When", number: true, cell: when },
     { head: "", kind: "acts", cell: jobActs },
   ];
@@ -134,7 +209,13 @@ const brief = (value) => {
 
 function what(job) {
   if (job.state === "active") return progress(job.progress?.percent ?? 0, `progress of job ${job.id}`);
-  if (job.error && job.state !== "completed") return a(route.job(job.id), { class: "error clip" }, h("strong", null, job.error.type), job.error.message && `: ${job.error.message}`);
+  if (job.error && job.state !== "completed")
+    return a(
+      route.job(job.id),
+      { class: "error clip" },
+      h("strong", null, job.error.type),
+      job.error.message && `: ${job.error.message}`,
+    );
   if (job.state === "delayed" && job.due_at) return `due in ${duration(seconds(job.due_at) - now())}`;
   return job.data === null ? null : h("span", { class: "clip mono quiet" }, brief(job.data));
 }
@@ -153,10 +234,19 @@ export function jobActs(job) {
     case "blocked":
       return button("Retry", { ...small, press: "r", busy: `retry ${job.id}`, onclick: () => acts.retry(job.id) });
     case "delayed":
-      return [button("Promote", { ...small, busy: `promote ${job.id}`, title: "Do not wait for its time", onclick: () => acts.promote(job.id) }), cancelButton(job)];
+      return [
+        button("Promote", {
+          ...small,
+          busy: `promote ${job.id}`,
+          title: "Do not wait for its time",
+          onclick: () => acts.promote(job.id),
+        }),
+        cancelButton(job),
+      ];
     default:
       return cancelButton(job);
   }
 }
 
-const cancelButton = (job) => button("Cancel", { kind: "small", press: "c", busy: `cancel ${job.id}`, onclick: () => acts.cancel(job.id) });
+const cancelButton = (job) =>
+  button("Cancel", { kind: "small", press: "c", busy: `cancel ${job.id}`, onclick: () => acts.cancel(job.id) });

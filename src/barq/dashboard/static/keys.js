@@ -27,10 +27,46 @@ export function help() {
     title: "Keys, and words of a search",
     kind: "help",
     body: () => [
-      h("dl", { class: "keys" }, KEYS.map(([keys, words]) => h("div", null, h("dt", null, keys.split(" ").map((key) => (key === "then" ? " then " : h("kbd", null, key)))), h("dd", null, words)))),
-      h("p", null, "A search holds words that a job must have in its id, type, title, error or indexed fields, and any of:"),
-      h("dl", { class: "keys" }, Object.entries(NAMES).map(([name, words]) => h("div", null, h("dt", null, h("code", null, ["age", "ended"].includes(name) ? name : `${name}:`)), h("dd", null, words)))),
-      h("p", null, "Fields that jobs are indexed by are searched for by their name: ", h("code", null, "customer:42"), "."),
+      h(
+        "dl",
+        { class: "keys" },
+        KEYS.map(([keys, words]) =>
+          h(
+            "div",
+            null,
+            h(
+              "dt",
+              null,
+              keys.split(" ").map((key) => (key === "then" ? " then " : h("kbd", null, key))),
+            ),
+            h("dd", null, words),
+          ),
+        ),
+      ),
+      h(
+        "p",
+        null,
+        "A search holds words that a job must have in its id, type, title, error or indexed fields, and any of:",
+      ),
+      h(
+        "dl",
+        { class: "keys" },
+        Object.entries(NAMES).map(([name, words]) =>
+          h(
+            "div",
+            null,
+            h("dt", null, h("code", null, ["age", "ended"].includes(name) ? name : `${name}:`)),
+            h("dd", null, words),
+          ),
+        ),
+      ),
+      h(
+        "p",
+        null,
+        "Fields that jobs are indexed by are searched for by their name: ",
+        h("code", null, "customer:42"),
+        ".",
+      ),
     ],
     buttons: () => [],
   });

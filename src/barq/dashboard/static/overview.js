@@ -2,19 +2,25 @@
 
 import * as acts from "./acts.js";
 import { get } from "./api.js";
-import { sparkline, series, throughput } from "./charts.js";
-import { coarse, count, duration, full, number, quoted, rate, seconds } from "./format.js";
+import { cleanUp } from "./bulk.js";
+import { series, throughput } from "./charts.js";
+import { coarse, duration, full, number, rate, sum } from "./format.js";
 import { failuresTable } from "./failures.js";
-import { a, button, card, code, counted, empty, jobLink, progress, sign, table, tile, time } from "./parts.js";
+import { a, button, card, code, empty, jobLink, progress, sign, table, tile } from "./parts.js";
 import * as route from "./route.js";
-import { ago, now, resource, state } from "./state.js";
+import { ago, resource, state } from "./state.js";
 import { h } from "./vdom.js";
-import { workersTable } from "./workers.js";
+import { LATE_SECONDS, typesCard } from "./types.js";
+import { workerName, workersTable } from "./workers.js";
 
-const SPANS = [["15m", "15 min"], ["1h", "1 h"], ["24h", "24 h"], ["7d", "7 d"]];
+const SPANS = [
+  ["15m", "15 min"],
+  ["1h", "1 h"],
+  ["24h", "24 h"],
+  ["7d", "7 d"],
+];
 const SPAN_WORDS = { "15m": "Last 15 minutes", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days" };
 const EVERY = { "15m": 5, "1h": 10, "24h": 60, "7d": 300 };
-const LATE_SECONDS = 60;
 const MOST_RUNNING = 12;
 
 const span = () => (SPANS.some(([name]) => name === state.route.query.span) ? state.route.query.span : "1h");
@@ -36,22 +42,32 @@ export const overview = {
     return [
       h("div", { class: "page-head" }, h("h1", null, "Overview"), h("div", { class: "actions" }, headActions(live))),
       totals(live),
-      fresh ? firstSteps(live) : [chartCard(), typesCard(live), h("div", { class: "columns" }, runningCard(live), failuresCard(live)), workersCard(live)],
+      fresh
+        ? firstSteps(live)
+        : [
+            chartCard(),
+            typesCard(live),
+            h("div", { class: "columns" }, runningCard(live), failuresCard(live)),
+            workersCard(live),
+          ],
     ];
   },
 };
 
 const headActions = (live) => [
-  button("Remove old …", { onclick: acts.cleanUp, title: "Remove what ended long ago" }),
-  live.paused ? null : button("Pause queue …", { onclick: () => acts.pauseDialog(null), title: "Hand out no job at all" }),
+  button("Remove old …", { onclick: cleanUp, title: "Remove what ended long ago" }),
+  live.paused
+    ? null
+    : button("Pause queue …", { onclick: () => acts.pauseDialog(null), title: "Hand out no job at all" }),
 ];
 
 // ---- totals
 
-const sum = (values) => values.reduce((total, value) => total + (value || 0), 0);
-
 function totals({ counts, types }) {
-  const oldest = types.map((type) => type.oldest_waiting_at).filter(Boolean).sort()[0];
+  const oldest = types
+    .map((type) => type.oldest_waiting_at)
+    .filter(Boolean)
+    .sort()[0];
   const age = ago(oldest);
   const per = sum(types.map((type) => type.rate));
   return h(
@@ -60,10 +76,20 @@ function totals({ counts, types }) {
     tile("Waiting", number(counts.waiting), { where: route.jobs("state:waiting") }),
     tile("Running", number(counts.active), { where: route.jobs("state:active") }),
     tile("Delayed", number(counts.delayed), { where: route.jobs("state:delayed") }),
-    tile("Failed", [counts.failed > 0 && sign("failed"), number(counts.failed)], { where: route.link("failures"), kind: counts.failed ? "bad" : "" }),
+    tile("Failed", [counts.failed > 0 && sign("failed"), number(counts.failed)], {
+      where: route.link("failures"),
+      kind: counts.failed ? "bad" : "",
+    }),
     tile("Completed", number(counts.completed), { where: route.jobs("state:completed") }),
-    tile("Per second", rate(per), { where: route.jobs("state:completed"), kind: per ? "good" : "", title: "Completed, over the last minute" }),
-    tile("Oldest waiting", oldest ? coarse(age) : "–", { where: route.jobs("state:waiting"), kind: age > LATE_SECONDS ? "late" : "" }),
+    tile("Per second", rate(per), {
+      where: route.jobs("state:completed"),
+      kind: per ? "good" : "",
+      title: "Completed, over the last minute",
+    }),
+    tile("Oldest waiting", oldest ? coarse(age) : "–", {
+      where: route.jobs("state:waiting"),
+      kind: age > LATE_SECONDS ? "late" : "",
+    }),
   );
 }
 
@@ -71,12 +97,26 @@ function totals({ counts, types }) {
 
 function chartCard() {
   const value = history.value;
-  const spans = h("div", { class: "chips", role: "group", "aria-label": "Span of time" }, SPANS.map(([name, words]) => a(route.link("overview", name === "1h" ? {} : { span: name }), { class: "chip", "aria-current": name === span() ? "true" : undefined }, words)));
+  const spans = h(
+    "div",
+    { class: "chips", role: "group", "aria-label": "Span of time" },
+    SPANS.map(([name, words]) =>
+      a(
+        route.link("overview", name === "1h" ? {} : { span: name }),
+        { class: "chip", "aria-current": name === span() ? "true" : undefined },
+        words,
+      ),
+    ),
+  );
   return h(
     "section",
     { class: "card chart", "aria-label": "Throughput" },
     h("header", null, h("h2", null, SPAN_WORDS[span()]), value && legend(value), spans),
-    history.error ? h("p", { class: "trouble" }, history.error.message) : value ? throughput(value) : h("div", { class: "plot" }),
+    history.error
+      ? h("p", { class: "trouble" }, history.error.message)
+      : value
+        ? throughput(value)
+        : h("div", { class: "plot" }),
   );
 }
 
@@ -88,85 +128,56 @@ function legend(value) {
   return h(
     "p",
     { class: "legend" },
-    h("span", { class: "swatch area" }, h("strong", { id: "throughput" }, full(done)), ` completed, ${rate(done / took)}/s`),
+    h(
+      "span",
+      { class: "swatch area" },
+      h("strong", { id: "throughput" }, full(done)),
+      ` completed, ${rate(done / took)}/s`,
+    ),
     h("span", { class: "swatch bars" }, h("strong", null, full(failed)), " failed"),
   );
-}
-
-// ---- types
-
-const spread = (times) => (times ? `${duration(times.p50)} / ${duration(times.p95)}` : "–");
-const failedOf = (type) => `state:failed type:${quoted(type)}`;
-
-function typesCard(live) {
-  const columns = [
-    { head: "Type", kind: "main", cell: typeName },
-    { head: "15 min", kind: "wide", cell: (row) => sparkline(row.spark, `${full(sum(row.spark || []))} completed in the last 15 minutes`) },
-    { head: "Waiting", number: true, cell: (row) => linked(row, "waiting") },
-    { head: "Running", number: true, cell: (row) => linked(row, "active") },
-    { head: "Failed", number: true, cell: (row) => a(route.jobs(failedOf(row.type)), null, counted(row.counts.failed, "failed")) },
-    { head: "Per second", number: true, cell: (row) => rate(row.rate) },
-    { head: "Oldest waiting", number: true, cell: (row) => oldest(row) },
-    { head: "Wait p50 / p95", number: true, kind: "roomy pair", cell: (row) => spread(row.waiting) },
-    { head: "Run p50 / p95", number: true, kind: "pair", cell: (row) => spread(row.running) },
-    { head: "", kind: "acts", cell: typeActs },
-  ];
-  return card(
-    "Types",
-    { actions: h("kbd", { class: "hint" }, "j k move · enter open · r retry failed · p pause") },
-    table(columns, live.types, { key: (row) => row.type, href: (row) => route.jobs(`type:${quoted(row.type)}`), caption: "Types of jobs" }),
-    live.more_types > 0 && h("p", { class: "quiet" }, `${count(live.more_types, "more type")} with less to see`),
-  );
-}
-
-const linked = (row, name) => (row.counts[name] ? a(route.jobs(`state:${name} type:${quoted(row.type)}`), null, number(row.counts[name])) : h("span", { class: "quiet" }, "0"));
-
-function typeName(row) {
-  return [a(route.jobs(`type:${quoted(row.type)}`), { class: "name" }, row.type), row.paused && pausedWords(row.paused)];
-}
-
-export function pausedWords(paused) {
-  const until = paused.until && ` until ${coarse(seconds(paused.until) - now())} from now`;
-  return h("span", { class: "paused" }, sign("blocked"), "paused", paused.by && ` by ${paused.by}`, paused.reason && `: ${paused.reason}`, until);
-}
-
-function oldest(row) {
-  const age = ago(row.oldest_waiting_at);
-  return age === null ? h("span", { class: "quiet" }, "–") : h("span", { class: age > LATE_SECONDS ? "late" : "" }, coarse(age));
-}
-
-function typeActs({ type, counts, paused }) {
-  return [
-    counts.failed > 0 && button(`Retry ${number(counts.failed)}`, { press: "r", kind: "small", busy: `retry ${failedOf(type)}`, title: `Retry all failed jobs of ${type}`, onclick: () => acts.allAtOnce("retry", failedOf(type)) }),
-    paused
-      ? button("Resume", { press: "p", kind: "small primary", busy: `pause ${type}`, title: `Resume ${type}`, onclick: () => acts.resume(type) })
-      : button("Pause", { press: "p", kind: "small", busy: `pause ${type}`, title: `Pause ${type}`, onclick: () => acts.pause(type) }),
-  ];
 }
 
 // ---- what runs, what failed, who works
 
 function runningCard(live) {
   const columns = [
-    { head: "Job", kind: "main", cell: (job) => [jobLink(job.id), " ", h("span", { class: "name" }, job.type), job.title && h("span", { class: "sub" }, job.title)] },
+    {
+      head: "Job",
+      kind: "main",
+      cell: (job) => [
+        jobLink(job.id),
+        " ",
+        h("span", { class: "name" }, job.type),
+        job.title && h("span", { class: "sub" }, job.title),
+      ],
+    },
     { head: "Worker", cell: (job) => workerName(live, job.worker) },
     { head: "Progress", cell: (job) => progress(job.progress?.percent ?? 0, `progress of job ${job.id}`) },
     { head: "For", number: true, cell: (job) => duration(ago(job.started_at)) },
-    { head: "", kind: "acts", cell: (job) => button("Cancel", { press: "c", kind: "small", busy: `cancel ${job.id}`, title: `Cancel job ${job.id}`, onclick: () => acts.cancel(job.id) }) },
+    {
+      head: "",
+      kind: "acts",
+      cell: (job) =>
+        button("Cancel", {
+          press: "c",
+          kind: "small",
+          busy: `cancel ${job.id}`,
+          title: `Cancel job ${job.id}`,
+          onclick: () => acts.cancel(job.id),
+        }),
+    },
   ];
   const shown = live.running.slice(0, MOST_RUNNING);
   const left = live.counts.active - shown.length;
   return card(
     "Running now",
     { actions: a(route.jobs("state:active"), null, "All") },
-    shown.length ? table(columns, shown, { key: (job) => job.id, href: (job) => route.job(job.id), caption: "Jobs that run now" }) : empty("Nothing runs at the moment"),
+    shown.length
+      ? table(columns, shown, { key: (job) => job.id, href: (job) => route.job(job.id), caption: "Jobs that run now" })
+      : empty("Nothing runs at the moment"),
     left > 0 && a(route.jobs("state:active"), { class: "quiet" }, `and ${full(left)} more`),
   );
-}
-
-export function workerName(live, id) {
-  const worker = live?.workers.find((one) => one.id === id);
-  return worker ? h("span", { title: id }, `${worker.host}:${worker.pid}`) : h("span", { class: "quiet", title: id }, id?.slice(0, 12) || "–");
 }
 
 function failuresCard(live) {
@@ -174,7 +185,9 @@ function failuresCard(live) {
   return card(
     "Failures by error",
     { actions: a(route.link("failures"), null, "All") },
-    groups.length ? failuresTable(groups.slice(0, 8), { brief: true }) : empty(live.failures ? "No failed jobs" : "Reading the failures …"),
+    groups.length
+      ? failuresTable(groups.slice(0, 8), { brief: true })
+      : empty(live.failures ? "No failed jobs" : "Reading the failures …"),
   );
 }
 
@@ -196,6 +209,8 @@ const firstSteps = (live) =>
     h("p", null, "Store a first job:"),
     code(`barq enqueue hello '{"name": "Ann"}' --queue ${live.queue}`),
     h("p", null, "and give it a worker, with this in app.py:"),
-    code(`import barq\n\nqueue = barq.Queue(${JSON.stringify(live.queue)})\n\n\n@queue.task\nasync def hello(name: str) -> str:\n    return f"hello {name}"\n`),
+    code(
+      `import barq\n\nqueue = barq.Queue(${JSON.stringify(live.queue)})\n\n\n@queue.task\nasync def hello(name: str) -> str:\n    return f"hello {name}"\n`,
+    ),
     code("barq worker app:queue"),
   );

@@ -53,7 +53,17 @@ export function table(columns, rows, { key, href, caption }) {
     "table",
     null,
     h("caption", { class: "hidden" }, caption),
-    h("thead", null, h("tr", null, columns.map(({ head, number, kind }) => h("th", { scope: "col", class: names(number, kind) }, head || h("span", { class: "hidden" }, "Acts"))))),
+    h(
+      "thead",
+      null,
+      h(
+        "tr",
+        null,
+        columns.map(({ head, number, kind }) =>
+          h("th", { scope: "col", class: names(number, kind) }, head || h("span", { class: "hidden" }, "Acts")),
+        ),
+      ),
+    ),
     h(
       "tbody",
       null,
@@ -85,7 +95,12 @@ export const empty = (title, words, snippet) =>
 
 /** Something to copy. */
 export const code = (text, { kind = "" } = {}) =>
-  h("div", { class: "code" }, h("pre", { class: kind, tabindex: 0 }, text), h("button", { type: "button", class: "small copy", onclick: (event) => copy(text, event.currentTarget) }, "Copy"));
+  h(
+    "div",
+    { class: "code" },
+    h("pre", { class: kind, tabindex: 0 }, text),
+    h("button", { type: "button", class: "small copy", onclick: (event) => copy(text, event.currentTarget) }, "Copy"),
+  );
 
 export async function copy(text, from) {
   try {
@@ -109,11 +124,18 @@ function copyByHand(text) {
   area.remove();
 }
 
-export const trouble = (error) => error && h("p", { class: "trouble", role: "alert" }, h("strong", null, "Not read: "), error.message);
+export const trouble = (error) =>
+  error && h("p", { class: "trouble", role: "alert" }, h("strong", null, "Not read: "), error.message);
 
 export const tile = (words, value, { where, kind = "", title } = {}) =>
   h("a", { class: `tile ${kind}`, href: where, title }, h("span", null, words), h("strong", null, value));
 
-export const facts = (pairs) => h("dl", null, pairs.filter(Boolean).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
+export const facts = (pairs) =>
+  h(
+    "dl",
+    null,
+    pairs.filter(Boolean).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))),
+  );
 
-export const counted = (value, name) => (value ? h("span", { class: `count ${name}` }, sign(name), full(value)) : h("span", { class: "quiet" }, "0"));
+export const counted = (value, name) =>
+  value ? h("span", { class: `count ${name}` }, sign(name), full(value)) : h("span", { class: "quiet" }, "0");

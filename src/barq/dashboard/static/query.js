@@ -42,17 +42,28 @@ export function suggestions(q, live) {
   const last = /\s$/.test(q) || !list.length ? "" : list.at(-1);
   const before = last ? q.slice(0, q.length - last.length) : q;
   const [, name, begun] = last.match(/^(\w+):(.*)$/) || [];
-  const found = name === undefined ? namesLike(last, live) : valuesOf(name, live).filter((word) => like(word, begun.replace(/"/g, ""))).map((word) => ({ text: `${name}:${quoted(word)}`, words: "" }));
+  const found =
+    name === undefined
+      ? namesLike(last, live)
+      : valuesOf(name, live)
+          .filter((word) => like(word, begun.replace(/"/g, "")))
+          .map((word) => ({ text: `${name}:${quoted(word)}`, words: "" }));
   return found.slice(0, 8).map(({ text, words }) => ({ text: before + text, shown: text, words }));
 }
 
 const like = (word, begun) => word.toLowerCase().includes(begun.toLowerCase()) && word !== begun;
 
 function namesLike(begun, live) {
-  const names = Object.entries(NAMES).filter(([name]) => name.startsWith(begun)).map(([name, words]) => ({ text: `${name}:`, words }));
+  const names = Object.entries(NAMES)
+    .filter(([name]) => name.startsWith(begun))
+    .map(([name, words]) => ({ text: `${name}:`, words }));
   if (!begun) return [{ text: "state:failed", words: "all failed jobs" }, ...names];
-  const types = valuesOf("type", live).filter((type) => like(type, begun)).map((type) => ({ text: `type:${quoted(type)}`, words: "type" }));
-  const errors = valuesOf("error", live).filter((error) => like(error, begun)).map((error) => ({ text: `error:${quoted(error)}`, words: "error" }));
+  const types = valuesOf("type", live)
+    .filter((type) => like(type, begun))
+    .map((type) => ({ text: `type:${quoted(type)}`, words: "type" }));
+  const errors = valuesOf("error", live)
+    .filter((error) => like(error, begun))
+    .map((error) => ({ text: `error:${quoted(error)}`, words: "error" }));
   return [...types, ...errors, ...names];
 }
 

@@ -41,7 +41,18 @@ export function searchBox() {
       "ul",
       { id: "suggestions", role: "listbox", "aria-label": "Suggestions" },
       list.map((one, at) =>
-        h("li", { key: one.text, id: `suggestion-${at}`, role: "option", "aria-selected": at === chosen ? "true" : "false", onmousedown: (event) => (event.preventDefault(), take(one)) }, h("code", null, one.shown), h("span", { class: "quiet" }, one.words)),
+        h(
+          "li",
+          {
+            key: one.text,
+            id: `suggestion-${at}`,
+            role: "option",
+            "aria-selected": at === chosen ? "true" : "false",
+            onmousedown: (event) => (event.preventDefault(), take(one)),
+          },
+          h("code", null, one.shown),
+          h("span", { class: "quiet" }, one.words),
+        ),
       ),
     ),
   );

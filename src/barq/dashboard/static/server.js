@@ -22,7 +22,9 @@ export const server = {
     const told = state.live?.server;
     return [
       h("div", { class: "page-head" }, h("h1", null, "Server")),
-      told ? [warnings(told), h("div", { class: "columns" }, about(told), kept(told))] : h("p", { class: "quiet", role: "status" }, state.trouble || "Reading the server …"),
+      told
+        ? [warnings(told), h("div", { class: "columns" }, about(told), kept(told))]
+        : h("p", { class: "quiet", role: "status" }, state.trouble || "Reading the server …"),
       auditCard(),
     ];
   },
@@ -39,7 +41,13 @@ function warnings({ warnings: words, doctor = [] }) {
     "section",
     { class: "card warn", "aria-label": "Worth knowing" },
     h("header", null, h("h2", null, "Worth knowing")),
-    h("ul", null, all.map(([mark, one]) => h("li", null, h("span", { class: "sign", "aria-hidden": "true" }, MARKS[mark] || "!"), one))),
+    h(
+      "ul",
+      null,
+      all.map(([mark, one]) =>
+        h("li", null, h("span", { class: "sign", "aria-hidden": "true" }, MARKS[mark] || "!"), one),
+      ),
+    ),
   );
 }
 
@@ -64,9 +72,20 @@ function kept({ memory, persistence }) {
     {},
     facts([
       ["Memory", memory.limit ? `${bytes(memory.used)} of ${bytes(memory.limit)}` : `${bytes(memory.used)}, no limit`],
-      share !== null && ["Used", h("span", { class: "progress" }, h("progress", { value: share, max: 1, "aria-label": "memory used" }), h("span", { class: "percent" }, `${Math.round(share * 100)}%`))],
+      share !== null && [
+        "Used",
+        h(
+          "span",
+          { class: "progress" },
+          h("progress", { value: share, max: 1, "aria-label": "memory used" }),
+          h("span", { class: "percent" }, `${Math.round(share * 100)}%`),
+        ),
+      ],
       ["Peak", bytes(memory.peak)],
-      ["Append-only file", persistence.append_only ? (persistence.append_only_ok ? "on" : "on, but its last write failed") : "off"],
+      [
+        "Append-only file",
+        persistence.append_only ? (persistence.append_only_ok ? "on" : "on, but its last write failed") : "off",
+      ],
       ["Last snapshot", persistence.snapshot_ok ? "went well" : "failed"],
       ["Changes since", full(persistence.changes_since_snapshot)],
     ]),
@@ -91,7 +110,16 @@ function auditCard() {
     "Who has done what",
     {},
     trouble(audit.error),
-    told && (rows.length ? table(columns, rows, { key: (act) => `${act.at} ${act.act} ${act.target}`, caption: "Acts, the latest first" }) : empty("Nobody has done anything yet", "Acts through the API, this dashboard and the command line are written down here.")),
+    told &&
+      (rows.length
+        ? table(columns, rows, {
+            key: (act) => `${act.at} ${act.act} ${act.target}`,
+            caption: "Acts, the latest first",
+          })
+        : empty(
+            "Nobody has done anything yet",
+            "Acts through the API, this dashboard and the command line are written down here.",
+          )),
     next && h("button", { type: "button", onclick: () => more(next) }, "Older"),
   );
 }
@@ -112,5 +140,12 @@ function value(told) {
 /** A pause in words; else what it is. */
 function inWords(told) {
   if (typeof told !== "object" || !("by" in told && "at" in told)) return JSON.stringify(told);
-  return ["paused", told.by && ` by ${told.by}`, told.reason && `: ${told.reason}`, told.until && `, until ${clock(told.until, { day: true })}`].filter(Boolean).join("");
+  return [
+    "paused",
+    told.by && ` by ${told.by}`,
+    told.reason && `: ${told.reason}`,
+    told.until && `, until ${clock(told.until, { day: true })}`,
+  ]
+    .filter(Boolean)
+    .join("");
 }

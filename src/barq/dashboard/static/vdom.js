@@ -56,7 +56,8 @@ function update(old, vnode, svg) {
     if (old.text !== vnode.text) node.data = vnode.text;
     return;
   }
-  for (const name of Object.keys(old.props)) if (!(name in vnode.props)) setProp(node, name, undefined, old.props[name]);
+  for (const name of Object.keys(old.props))
+    if (!(name in vnode.props)) setProp(node, name, undefined, old.props[name]);
   for (const [name, value] of Object.entries(vnode.props)) {
     if (value !== old.props[name] || typeof value === "object") setProp(node, name, value, old.props[name]);
   }
@@ -64,7 +65,8 @@ function update(old, vnode, svg) {
 }
 
 function setProp(node, name, value, before) {
-  if (name.startsWith("on")) node[name.toLowerCase()] = value ? (event) => void value(event) : null; // a false would cancel it
+  if (name.startsWith("on"))
+    node[name.toLowerCase()] = value ? (event) => void value(event) : null; // a false would cancel it
   else if (name === "style") setStyle(node, value || {}, before || {});
   else if (PROPERTIES.has(name)) node[name] = value ?? (name === "value" ? "" : false);
   else if (value === undefined || value === null || value === false) node.removeAttribute(name);

@@ -19,7 +19,9 @@ export const workers = {
       card(
         live.workers.length ? `${full(live.workers.length)} alive, ${full(slots)} slots` : "Workers",
         {},
-        live.workers.length ? workersTable(live.workers, {}) : empty("No worker is alive", "Jobs wait until one comes. Start one:", "barq worker app:queue"),
+        live.workers.length
+          ? workersTable(live.workers, {})
+          : empty("No worker is alive", "Jobs wait until one comes. Start one:", "barq worker app:queue"),
       ),
     ];
   },
@@ -30,10 +32,18 @@ const name = (worker) => `${worker.host}:${worker.pid}`;
 
 export function workersTable(rows, { brief = false }) {
   const columns = [
-    { head: "Worker", kind: "main", cell: (worker) => [h("span", { class: "name", title: worker.id }, name(worker)), " ", how(worker)] },
+    {
+      head: "Worker",
+      kind: "main",
+      cell: (worker) => [h("span", { class: "name", title: worker.id }, name(worker)), " ", how(worker)],
+    },
     { head: "Slots", cell: slots },
     !brief && { head: "Runs now", kind: "pair", cell: runs },
-    { head: "Types", kind: "roomy pair", cell: (worker) => h("span", { class: "clip", title: worker.types.join(", ") }, worker.types.join(", ") || "all") },
+    {
+      head: "Types",
+      kind: "roomy pair",
+      cell: (worker) => h("span", { class: "clip", title: worker.types.join(", ") }, worker.types.join(", ") || "all"),
+    },
     { head: "Memory", number: true, cell: (worker) => (worker.memory_bytes ? bytes(worker.memory_bytes) : "–") },
     { head: "Version", cell: (worker) => worker.version },
     { head: "Since", number: true, cell: (worker) => time(started(worker)) },
@@ -48,11 +58,22 @@ function how(worker) {
 }
 
 const slots = (worker) =>
-  h("span", { class: "progress" }, h("progress", { value: worker.running, max: Math.max(1, worker.concurrency), "aria-label": "slots in use" }), h("span", { class: "percent" }, `${full(worker.running)} of ${full(worker.concurrency)}`));
+  h(
+    "span",
+    { class: "progress" },
+    h("progress", { value: worker.running, max: Math.max(1, worker.concurrency), "aria-label": "slots in use" }),
+    h("span", { class: "percent" }, `${full(worker.running)} of ${full(worker.concurrency)}`),
+  );
 
 function runs(worker) {
   const found = state.live.running.filter((job) => job.worker === worker.id);
-  return h("span", { class: "clip" }, found.length ? found.map((job) => [jobLink(job.id), ` ${job.type} `]) : h("span", { class: "quiet" }, worker.running ? full(worker.running) : "nothing"));
+  return h(
+    "span",
+    { class: "clip" },
+    found.length
+      ? found.map((job) => [jobLink(job.id), ` ${job.type} `])
+      : h("span", { class: "quiet" }, worker.running ? full(worker.running) : "nothing"),
+  );
 }
 
 const workerActs = (worker) =>
@@ -60,7 +81,30 @@ const workerActs = (worker) =>
     ? null
     : [
         worker.draining
-          ? button("Resume", { kind: "small primary", title: "Take jobs again", busy: `worker ${worker.id}`, onclick: () => acts.resumeWorker(worker.id) })
-          : button("Drain", { kind: "small", title: "Finish what runs, take nothing more, stay", busy: `worker ${worker.id}`, onclick: () => acts.drain(worker.id) }),
-        button("Stop …", { kind: "small danger", title: "Finish or hand back what runs, then end", busy: `worker ${worker.id}`, onclick: () => acts.stopWorker(worker.id, name(worker)) }),
+          ? button("Resume", {
+              kind: "small primary",
+              title: "Take jobs again",
+              busy: `worker ${worker.id}`,
+              onclick: () => acts.resumeWorker(worker.id),
+            })
+          : button("Drain", {
+              kind: "small",
+              title: "Finish what runs, take nothing more, stay",
+              busy: `worker ${worker.id}`,
+              onclick: () => acts.drain(worker.id),
+            }),
+        button("Stop …", {
+          kind: "small danger",
+          title: "Finish or hand back what runs, then end",
+          busy: `worker ${worker.id}`,
+          onclick: () => acts.stopWorker(worker.id, name(worker)),
+        }),
       ];
+
+/** Who that is, where it is still alive. */
+export function workerName(live, id) {
+  const worker = live?.workers.find((one) => one.id === id);
+  return worker
+    ? h("span", { title: id }, `${worker.host}:${worker.pid}`)
+    : h("span", { class: "quiet", title: id }, id?.slice(0, 12) || "–");
+}
