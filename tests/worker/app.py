@@ -73,6 +73,30 @@ def made(url: str, name: str) -> barq.Queue:
                 say_cancelled(job)
         return os.getpid()
 
+    @queue.handler("patient")
+    async def patient(job: barq.Job) -> int:
+        """Says how far it is; its step ran in the first attempt."""
+        attempt = await job.once("step", lambda key: job.attempt)
+        await job.progress(50)
+        await job.log(f"runs in {os.getpid()}")
+        while not opened(job):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        return int(attempt)
+
+    @queue.handler("second try")
+    async def second_try(job: barq.Job) -> None:
+        await job.log(f"runs in {os.getpid()}")
+        if job.attempt == 1:
+            raise ValueError("not at once")
+        while not opened(job):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    @queue.handler("flaky")
+    async def flaky(job: barq.Job) -> None:
+        if job.failures == 0:
+            raise ValueError("once")
+        await asyncio.sleep(0.001)
+
     @queue.handler("blocking")
     async def blocking(job: barq.Job) -> int:
         """Holds up the whole event loop."""
