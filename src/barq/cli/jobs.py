@@ -1,12 +1,13 @@
-"""`barq enqueue`, `show`, `ls`, `retry`, `cancel`, `promote`, `remove`: what is done with single jobs."""
+"""`barq enqueue`, `show`, `ls`: to store jobs and to look at them."""
 
+import shlex
 from typing import Any
 
 import click
 
 import barq
 from barq.cli import exits, suggest, values
-from barq.cli.common import done, emit, job_command, me
+from barq.cli.common import emit, job_command
 from barq.cli.describe import job_text, job_values, jobs_table
 from barq.states import FINISHED, State
 
@@ -102,7 +103,7 @@ async def show(queue: barq.Queue, *, as_json: bool, id: int) -> None:
 
 
 @click.command()
-@click.argument("state", required=False, metavar="[STATE]", type=click.Choice([str(state) for state in State]))
+@click.argument("words", metavar="[STATE | QUERY]", nargs=-1, shell_complete=suggest.states)
 @click.option("--type", shell_complete=suggest.types, help="Only jobs of this type.")
 @click.option("--limit", type=int, default=50, show_default=True)
 @click.option("--after", help="Go on behind a page: the `next` that it named.")
@@ -116,68 +117,40 @@ async def ls(
     queue: barq.Queue,
     *,
     as_json: bool,
-    state: str | None,
+    words: tuple[str, ...],
     type: str | None,
     limit: int,
     after: str | None,
     newest_first: bool | None,
 ) -> None:
-    """List jobs, type by type.
+    """List jobs: all, those of a STATE (waiting, delayed, active, completed, failed, cancelled, blocked), or of a QUERY.
 
-    STATE: waiting, delayed, active, completed, failed, cancelled or blocked; without it all.
+    A query such as 'state:failed type:email "mailbox full" customer:42 age>1h' finds the latest jobs first;
+    docs/search.md has the language. Without one they come type by type.
     """
-    if newest_first is None:
-        newest_first = state is None or state in FINISHED
-    page = await queue.jobs(state, type, limit=limit, after=after, newest_first=newest_first)
+    state = words[0].lower() if len(words) == 1 and words[0].lower() in list(State) else None
+    if words and state is None:
+        query = query_of(words) if type is None else f"{query_of(words)} {barq.where(type=type)}"
+        page = await queue.find(query, limit=limit, after=after)
+        nothing = f"no jobs match {query}; what stands in their data is found by data:WORD"
+    else:
+        if newest_first is None:
+            newest_first = state is None or state in FINISHED
+        page = await queue.jobs(state, type, limit=limit, after=after, newest_first=newest_first)
+        nothing = f"no {state or ''} jobs".replace("  ", " ") + (f" of type {type}" if type else "")
     if as_json:
         emit({"ok": True, "jobs": [job_values(job) for job in page], "next": page.next})
         return
     if page:
         click.echo(jobs_table(page))
-    else:
-        exits.say(f"no {state or ''} jobs".replace("  ", " ") + (f" of type {type}" if type else ""))
+    elif page.next is None:
+        exits.say(nothing)
     if page.next is not None:
-        exits.say(f"there are more: --after '{page.next}'")
+        exits.say(f"there are more: --after {shlex.quote(page.next)}")
 
 
-# ---- act
-
-
-@click.command()
-@id_argument
-@job_command
-async def retry(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
-    """Run finished jobs again, with all their attempts."""
-    await queue.retry(*ids, by=me())
-    done(as_json, f"{_named(ids)} will run again", ids=ids)
-
-
-@click.command()
-@id_argument
-@job_command
-async def cancel(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
-    """The jobs never run (again); where one runs now it is ended."""
-    await queue.cancel(*ids, by=me())
-    done(as_json, f"{_named(ids)} cancelled", ids=ids)
-
-
-@click.command()
-@id_argument
-@job_command
-async def promote(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
-    """Delayed jobs wait from now on."""
-    await queue.promote(*ids, by=me())
-    done(as_json, f"{_named(ids)} promoted", ids=ids)
-
-
-@click.command()
-@id_argument
-@job_command
-async def remove(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...]) -> None:
-    """Forget jobs with all that belongs to them. Cancel running ones first."""
-    await queue.remove(*ids, by=me())
-    done(as_json, f"{_named(ids)} removed", ids=ids)
-
-
-def _named(ids: tuple[int, ...]) -> str:
-    return f"job {ids[0]}" if len(ids) == 1 else f"{len(ids)} jobs"
+def query_of(words: tuple[str, ...]) -> str:
+    """The query of some arguments; one with spaces that was in quotes of the shell is a phrase beside others."""
+    if len(words) == 1:
+        return words[0]
+    return " ".join(barq.where(word) if " " in word and not set(':"') & set(word) else word for word in words)

@@ -21,6 +21,17 @@ def types(context: click.Context, _parameter: click.Parameter, begun: str) -> li
     return [CompletionItem(type) for type in found if type.startswith(begun)][:_MOST]
 
 
+def states(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """States, and how a query begins."""
+    from barq.states import State
+
+    words = [
+        *map(str, State),
+        *(f"{name}:" for name in ("state", "type", "title", "error", "message", "place", "id", "data")),
+    ]
+    return [CompletionItem(word) for word in words if word.startswith(begun)]
+
+
 async def _types(name: str, url: str | None) -> list[str]:
     import barq
     from barq.store.connect import connect
