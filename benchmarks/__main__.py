@@ -55,6 +55,18 @@ def main() -> int:
             figures = run(_median(measure, server, arguments.rounds))
             found.append(Row(name, _named(figures), at_least=at_least))
             print(found[-1].line(base), flush=True)
+        rates = {row.name: row.figures["per s"] for row in found}
+        ceiling = run(_median(rows.scripts_alone, server, arguments.rounds))
+        found.append(Row("the calls of a drain at 100 without handlers", _named(ceiling)))
+        print(found[-1].line(base), flush=True)
+        share = rates["drain, async no-op, concurrency 100"] / ceiling["rate"]
+        found.append(Row("drain at 100 beside that", {"share": share}, at_least=0.55))
+        print(found[-1].line(1.0), flush=True)
+        share = rates["enqueue one by one, awaited"] / rates["bare EVALSHA round trips on barq's connection"]
+        found.append(Row("enqueue one by one beside bare round trips", {"share": share}, at_least=0.8))
+        print(found[-1].line(1.0), flush=True)
+        found.append(Row("two worker processes, 1 ms CPU a job", run(rows.processes(server)), at_least=1.7))
+        print(found[-1].line(1.0), flush=True)
         for name, measure, at_most in (
             ("pick-up latency when idle, ms", rows.pick_up, None),
             ("commands a second of an idle worker", rows.idle_commands, 2.0),
@@ -66,9 +78,9 @@ def main() -> int:
         (
             "import barq, ms (an empty interpreter's time included)",
             ("-c", "import barq; barq.Queue, barq.Worker"),
-            None,
+            120.0,
         ),
-        ("barq --help, ms", ("-m", "barq.cli", "--help"), 150.0),
+        ("barq --help, ms", ("-m", "barq.cli", "--help"), 130.0),
         ("an empty interpreter, ms", ("-c", ""), None),
     ):
         found.append(Row(name, {"median": process_ms(*command)}, at_most=at_most))
@@ -81,6 +93,7 @@ Measure = Callable[[Rig], Awaitable[dict[str, float]]]
 
 def _speed_rows() -> list[tuple[str, Measure, float | None]]:
     speed: list[tuple[str, Measure, float | None]] = [
+        ("bare EVALSHA round trips on barq's connection", rows.bare_round_trips, None),
         ("enqueue one by one, awaited", rows.enqueue_one_by_one, None),
         ("enqueue by 100 coroutines", rows.enqueue_by_many, 10),
         ("enqueue in bulk", rows.enqueue_in_bulk, 20),

@@ -1,6 +1,9 @@
 """Rows: what is measured. Each takes a rig and returns figures; executions are counted and must equal the jobs."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,6 +11,7 @@ from typing import Any
 import redis.asyncio
 
 import barq
+from barq.protocol import calls
 from benchmarks.rig import PAYLOAD, Rig, percentile
 
 Figures = dict[str, float]
@@ -24,6 +28,17 @@ async def round_trips(rig: Rig) -> Figures:
     figures = {"rate": count / (time.perf_counter() - began)}
     await client.aclose()
     return figures
+
+
+async def bare_round_trips(rig: Rig) -> Figures:
+    """The same through the queue's own connection, without what a call of barq does besides."""
+    async with barq.Queue(url=rig.url) as queue:
+        link, count = await queue._here().store._connected(None), 4000
+        sha = await link.call(b"SCRIPT", b"LOAD", b"return 1")
+        spent = Spent(rig)
+        for _ in range(count):
+            await link.call(b"EVALSHA", sha, b"0")
+        return spent.per_job(count)
 
 
 async def enqueue_one_by_one(rig: Rig) -> Figures:
@@ -100,6 +115,71 @@ def drain(concurrency: int, *, plain: bool) -> Callable[[Rig], Awaitable[Figures
             return figures
 
     return measure
+
+
+async def scripts_alone(rig: Rig) -> Figures:
+    """The calls of a drain at concurrency 100, without handlers: what is left when nothing but the server has to be fed."""
+    jobs = 60_000
+    async with barq.Queue(url=rig.url) as queue:
+        await queue.enqueue_many("email", [PAYLOAD] * jobs)
+        store, done = queue._here().store, 0
+
+        async def flights(nonce: str) -> None:
+            nonlocal done
+            ended: list[calls.Settlement] = []
+            while done < jobs:
+                terms = {"now_ms": 0, "worker": "ceiling", "nonce": nonce, "lease_ms": 30_000, "most": 50}
+                _, claim = await store.send(calls.turn(queue.space, ended, [("email", 50)], **terms))
+                done += len(ended)
+                ended = [
+                    (type_, id_, token, b"complete", b"", b"null")
+                    for type_, token, some in claim.handed
+                    for id_, _ in some
+                ]
+                if not ended:
+                    return
+
+        spent = Spent(rig)
+        await asyncio.gather(flights("a"), flights("b"))
+        figures = spent.per_job(jobs)
+        assert done == jobs, f"{done} settled of {jobs} jobs"
+        return figures
+
+
+async def processes(rig: Rig) -> Figures:
+    """`barq worker` with one and with two processes, handlers that burn 1 ms of CPU, all cores."""
+    one, two = [await _burnt(rig, count) for count in (1, 2)]
+    return {"two of one": two / one, "one per s": one, "two per s": two}
+
+
+async def _burnt(rig: Rig, count: int) -> float:
+    """Jobs a second, from the fifth part on, when all processes have started."""
+    jobs, head = 2500 * count, 500 * count
+    rig.clear()
+    async with barq.Queue(url=rig.url) as queue:
+        await queue.enqueue_many("burn", [None] * jobs)
+        options = ("benchmarks.burner:queue", "--processes", str(count), "--concurrency", "4")
+        with rig.all_cores():
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "barq.cli", "worker", *options],
+                env={**os.environ, "BARQ_URL": rig.url},
+                stderr=subprocess.DEVNULL,
+            )
+        try:
+            began = await _completed(queue, head, worker)
+            took = await _completed(queue, jobs, worker) - began
+        finally:
+            worker.terminate()
+            worker.wait(30)
+    return (jobs - head) / took
+
+
+async def _completed(queue: barq.Queue, jobs: int, worker: "subprocess.Popen[bytes]") -> float:
+    """When so many had completed."""
+    while (await queue.counts("burn"))["completed"] < jobs:
+        assert worker.poll() is None, "the worker has ended"
+        await asyncio.sleep(0.01)
+    return time.perf_counter()
 
 
 async def pick_up(rig: Rig) -> Figures:

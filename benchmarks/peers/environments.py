@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.peers.catalogue import Peer
+from benchmarks.rig import COMPILED
 
 CACHE = Path(__file__).parents[2] / ".peers"
 SECONDS = 300
@@ -46,7 +47,7 @@ class Environment:
         """What its processes see beside what this process sees."""
         if self.peer.is_node:
             return {"NODE_PATH": str(self.folder)}
-        return {"PYTHONPATH": str(self.peer.adapter.parent)}
+        return {"PYTHONPATH": str(self.peer.adapter.parent), **COMPILED}
 
     def versions(self) -> str:
         if self.peer.packages:
