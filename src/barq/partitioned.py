@@ -15,6 +15,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal, NoReturn, TypeVar, Unpack
 
+import msgspec
+
 from barq import listing, merge, stats
 from barq.aio import cancelled
 from barq.audit import Acts
@@ -244,7 +246,7 @@ class PartitionedQueue(Queue):
             if call.script is None or call.script.name not in ("stats", "history"):
                 self._here()
             replies = await self._of_all(
-                lambda part, call=call: part._here().store.send(replace(call, prefix=part.space.prefix))  # type: ignore[misc]
+                lambda part, call=call: part._here().store.send(msgspec.structs.replace(call, prefix=part.space.prefix))  # type: ignore[misc]
             )
             reply = merge.over_time(replies)
 

@@ -1,7 +1,8 @@
 """Find: which jobs a listing of the API asks for: a query of the language in query.py, narrowed by state and type."""
 
-from dataclasses import replace
 from typing import Literal
+
+from msgspec.structs import replace
 
 from barq import bulk
 from barq.bulk import Acted
