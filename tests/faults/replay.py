@@ -19,6 +19,7 @@ _TO = {
     "failed": State.FAILED,
     "failed attempt": State.DELAYED,
     "requeue": State.WAITING,
+    "park": State.BLOCKED,
     "retry": State.WAITING,
     "cancel": State.CANCELLED,
     "remove": None,
