@@ -5,6 +5,7 @@ A connection and a round trip for each request, as redis-py does by itself, woul
 
 import asyncio
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +83,41 @@ class SharedRedis:
             return await pipeline.execute(raise_on_error=False)
         except Exception as error:  # that holds for all of them
             return [error] * len(batch)
+
+
+class Together:
+    """What many requests ask for as one command: those that come while an answer is on its way leave together.
+
+    `command` makes it of their words; its reply is a list with an answer for each. Repeating it must be harmless.
+    """
+
+    def __init__(self, redis: SharedRedis, command: Callable[[list[str]], tuple[str | int, ...]]) -> None:
+        self._redis = redis
+        self._command = command
+        self._asked: list[Asked] = []
+        self._sender: asyncio.Task[None] | None = None
+
+    def ask(self, word: str, within: float = 1.5) -> "asyncio.Future[Any]":
+        """Await it for the answer. Raises RedisAway when there is none within so many seconds."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Any] = loop.create_future()
+        self._asked.append(Asked((word,), answered, loop.call_later(within, give_up, answered)))
+        if self._sender is None or self._sender.done():
+            self._sender = loop.create_task(self._send())
+        return answered
+
+    async def _send(self) -> None:
+        while self._asked:
+            batch = [asked for asked in self._asked[:MOST_AT_ONCE] if not asked.answered.done()]
+            del self._asked[:MOST_AT_ONCE]
+            if not batch:
+                continue
+            try:
+                replies = await self._redis.do(*self._command([str(asked.command[0]) for asked in batch]), within=None)
+            except Exception as error:  # that holds for all of them
+                replies = [error] * len(batch)
+            for asked, reply in zip(batch, replies, strict=True):
+                settle(asked, reply)
 
 
 def settle(asked: Asked, reply: Any) -> None:

@@ -5,6 +5,7 @@ import signal
 import uuid
 from collections.abc import Iterable
 
+import httpx
 import pytest
 import redis
 
@@ -106,6 +107,14 @@ def test_who_asks_again_with_the_same_key_gets_the_same_piece(stock: Service) ->
     assert CONFIRMED in stock.get("/reserve_product/3", key="yours")
     assert SOLD_OUT in stock.get("/reserve_product/3", key="theirs")
     assert CONFIRMED in stock.get("/reserve_product/3", key="mine")
+
+
+async def test_many_at_once_with_the_same_key_get_one_piece(stock: Service) -> None:
+    """They go to the server in one call."""
+    async with httpx.AsyncClient(headers={"Idempotency-Key": "mine"}, timeout=20) as client:
+        answers = await asyncio.gather(*(client.get(f"{stock.url}/reserve_product/3") for _ in range(30)))
+    assert {answer.json()["status"] for answer in answers} == {CONFIRMED}
+    assert left(stock, 3) == 1
 
 
 # ---- that it never oversells
