@@ -52,6 +52,31 @@ def failed(jobs: barq.sync.Queue, handlers: barq.Queue) -> None:
     work_off(handlers)
 
 
+def test_a_group_of_failures_is_discarded(see: See, jobs: barq.sync.Queue, failed: None) -> None:
+    page = see("failures").page
+    expect(page.locator("main h2")).to_have_text("2 kinds of failure")
+    group = page.locator("main tbody tr", has_text="ValueError")
+    expect(group.locator("td[data-head='Jobs']")).to_have_text("3")
+    expect(group).to_contain_text("test_steering.py:")
+    group.get_by_role("button", name="Discard").click()
+    expect(page.locator("dialog")).to_contain_text("3 jobs match. What is removed is gone for good.")
+    page.locator("dialog button.danger").click()
+    expect(page.locator(".toast")).to_contain_text("3 jobs removed")
+    expect(group).to_have_count(0)
+    assert jobs.counts()["failed"] == 1
+
+
+def test_all_that_a_query_finds_are_retried(see: See, jobs: barq.sync.Queue, failed: None) -> None:
+    page = see("jobs?q=state%3Afailed%20address").page
+    expect(page.locator("main tbody tr")).to_have_count(3)
+    expect(page.locator(".chip.failed strong")).to_have_text("3")
+    page.get_by_role("button", name="Retry all").click()
+    page.get_by_role("button", name="Retry 3 jobs").click()
+    expect(page.locator(".toast")).to_contain_text("3 jobs retried")
+    expect(page.locator("main")).to_contain_text("No job matches")
+    assert jobs.counts()["waiting"] == 3
+
+
 def test_a_job_is_changed_copied_and_removed(see: See, jobs: barq.sync.Queue) -> None:
     id = jobs.enqueue("email", {"to": "ann"}, title="hello").id
     page = see(f"job/{id}").page

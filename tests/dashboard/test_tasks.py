@@ -65,11 +65,30 @@ def running(jobs: barq.sync.Queue, handlers: barq.Queue) -> Iterator[int]:
         release.set()
 
 
+def test_find_a_failed_job_by_its_text(see: See, failed: barq.Queue) -> None:
+    person = see()
+    person.click("#search")
+    person.page.keyboard.type("mailbox full@example.net")
+    person.page.keyboard.press("Enter")
+    expect(person.page.locator("main tbody tr")).to_have_count(1)
+    expect(person.page.locator("main tbody tr")).to_contain_text("550 the mailbox of full@example.net is full")
+    assert person.clicks <= 1
+
+
 def test_read_its_traceback(see: See, failed: barq.Queue) -> None:
     person = see()
     person.click(".error:has-text('no address')")
     expect(person.page.locator(".traceback .frames li").first).to_contain_text("dashboard/test_tasks.py")
     expect(person.page.locator(".traceback .frames li").first).to_contain_text('raise ValueError("this is no address")')
+    assert person.clicks <= 1
+
+
+def test_retry_all_failed_jobs_of_a_type(see: See, failed: barq.Queue, jobs: barq.sync.Queue) -> None:
+    person = see()
+    person.click("tr:has-text('email') button:has-text('Retry 3')")
+    expect(person.page.locator(".toast")).to_contain_text("3 jobs retried")
+    assert jobs.counts("email")["waiting"] == 3
+    assert jobs.counts("push")["failed"] == 1
     assert person.clicks <= 1
 
 
@@ -138,4 +157,29 @@ def test_edit_and_retry(see: See, failed: barq.Queue, jobs: barq.sync.Queue) -> 
     expect(person.page.locator("h1 .badge")).to_contain_text("waiting")
     job = jobs.get(4)
     assert (job.state, job.data) == ("waiting", {"to": "bob@example.org"})
+    assert person.clicks <= 2
+
+
+def test_remove_old_jobs(see: See, server: Server, name: str, jobs: barq.sync.Queue) -> None:
+    clock = barq.ManualClock(start_ms=barq.clock.Clock().wall_ms() - 3 * 86_400_000)
+    before = barq.Queue(name, url=server.url, clock=clock)
+
+    @before.handler("email")
+    def send(job: barq.Job) -> None:
+        clock.advance(1)
+
+    with barq.sync.Queue(name, url=server.url, clock=clock) as long_ago:
+        for _ in range(3):
+            long_ago.enqueue("email")
+    work_off(before)
+    today = barq.Queue(name, url=server.url)
+    today.handler("email")(lambda job: None)
+    jobs.enqueue("email")
+    work_off(today)
+    assert jobs.counts("email")["completed"] == 4
+    person = see()
+    person.click("button:has-text('Remove old')")
+    person.click("dialog button:has-text('Remove 3 jobs')")
+    expect(person.page.locator(".toast")).to_contain_text("3 jobs removed")
+    assert jobs.counts("email")["completed"] == 1
     assert person.clicks <= 2
