@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import fair, flat
+from benchmarks import fair, flat, parted
 from benchmarks.results import Result
 from benchmarks.rig import Rig, machine, rig
 
@@ -23,6 +23,7 @@ GROUPS: dict[str, Callable[[Rig], Awaitable[list[Result]]]] = {
     "types": flat.many_types,
     "lone": fair.lone_enqueue,
     "two-types": fair.two_types,
+    "partitions": parted.partitions,
 }
 
 

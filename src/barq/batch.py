@@ -13,15 +13,18 @@ from barq.aio import Prompt
 
 T = TypeVar("T")
 
-_TOO_FEW_TO_SPLIT: Final = 16
+TOO_FEW_TO_SPLIT: Final = 16
 _MOST_IN_FLIGHT: Final = 2
 
 
 class Batcher(Generic[T]):
     """Gathers items and hands them to `send` in batches of at most `most`. `send` must not raise."""
 
-    def __init__(self, send: Callable[[list[T]], Coroutine[Any, Any, None]], *, most: int) -> None:
+    def __init__(
+        self, send: Callable[[list[T]], Coroutine[Any, Any, None]], *, most: int, few: int = TOO_FEW_TO_SPLIT
+    ) -> None:
         self._send = send
+        self._few = few
         self._most = most
         self._items: list[T] = []
         self._flights: set[Prompt] = set()
@@ -92,7 +95,7 @@ class Batcher(Generic[T]):
         if not waiting or len(self._flights) >= _MOST_IN_FLIGHT:
             return
         size = min(waiting, self._most)
-        if not self._flights and waiting > _TOO_FEW_TO_SPLIT:
+        if not self._flights and waiting > self._few:
             size = min(size, (waiting + 1) // 2)
         batch, self._items = self._items[:size], self._items[size:]
         self._last = size

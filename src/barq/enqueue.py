@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final, TypedDict
 
 from barq.backoff import Backoff
-from barq.batch import Batcher
+from barq.batch import TOO_FEW_TO_SPLIT, Batcher
 from barq.clock import Clock
 from barq.durability import Durability, durability_of
 from barq.errors import InvalidType, QueueFull
@@ -33,6 +33,8 @@ from barq.words import asked_terms
 
 MOST_WAITING: Final = 20_000
 _MOST_BULK_CALLS: Final = 4
+_TOO_FEW_OF_A_PARTITION: Final = 64
+"""Other partitions have calls in flight as well."""
 WATCH_MS: Final = 300_000
 """How long a job is watched for who does not renew it (watch.py does)."""
 _LONGEST_TOKEN: Final = 512
@@ -150,7 +152,8 @@ class Enqueuer:
         self._clock = clock
         self._inbox = inbox.encode()
         self._name = f"{inbox}{name}".encode()
-        self._batcher = Batcher(self._commit, most=MOST_PER_CALL)
+        few = TOO_FEW_TO_SPLIT if space.partitions == 1 else _TOO_FEW_OF_A_PARTITION
+        self._batcher = Batcher(self._commit, most=MOST_PER_CALL, few=few)
         self._loop = asyncio.get_running_loop()
         self._batches = 0
         self._free_names: list[bytes] = []

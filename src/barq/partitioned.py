@@ -43,7 +43,7 @@ from barq.workers import WorkerInfo
 
 T = TypeVar("T")
 
-_OF_THIS_PROCESS: Final = ("parts", "_opened", "_shared")
+_OF_THIS_PROCESS: Final = ("parts", "_opened", "_shared", "_turn_of")
 _MOST_BULK_CALLS: Final = 4
 _MOST_SKIPPED: Final = 10_000
 _MOST_OF_A_PAGE: Final = 1_000
@@ -75,6 +75,8 @@ class PartitionedQueue(Queue):
         self._cut()
 
     def _cut(self) -> None:
+        self._turn_of: asyncio.AbstractEventLoop | None = None
+        self._in_turn = 0
         self._opened: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         self._shared: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Store] = weakref.WeakKeyDictionary()
         self.parts = [self._part(number) for number in range(self.partitions)]
@@ -129,11 +131,23 @@ class PartitionedQueue(Queue):
         """
         if terms.token is not None:
             return self.parts[zlib.crc32(terms.token.encode()) % self.partitions]
-        part = self.parts[self._next]
-        if not part._here().enqueuer_of(terms.durability).gathering:
+        loop, part = asyncio.get_running_loop(), self.parts[self._next]
+        self._in_turn += 1
+        if self._turn_of is not loop:
+            self._turn_of = loop
+            loop.call_soon(self._turn_ends)
+            stays = part._here().enqueuer_of(terms.durability).gathering
+        else:
+            stays = self._in_turn < MOST_PER_CALL
+        if not stays:
+            self._in_turn = 0
             self._next = (self._next + 1) % self.partitions
             part = self.parts[self._next]
         return part
+
+    def _turn_ends(self) -> None:
+        self._turn_of = None
+        self._in_turn = 0
 
     async def _send_many(self, terms: Terms, drafts: list[Draft]) -> list[Job[Any]]:
         if self.test_mode.entered:

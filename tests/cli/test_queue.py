@@ -9,6 +9,7 @@ from pathlib import Path
 
 import barq.sync
 from tests.cli.support import BARQ, Cli, environment
+from tests.support import Server
 
 Work = Callable[[], None]
 
@@ -30,6 +31,16 @@ def test_info_shows_counts_by_type(cli: Cli, jobs: barq.sync.Queue, work: Work) 
     assert told["counts"]["waiting"] == 2
     assert told["types"]["boom"]["counts"]["failed"] == 1
     assert (told["paused"], told["workers"]) == (None, [])
+
+
+def test_a_queue_with_partitions_is_found_to_have_them(cli: Cli, server: Server, name: str) -> None:
+    with barq.sync.Queue(name, url=server.url, partitions=4) as queue:
+        ids = [queue.enqueue("email", number).id for number in range(8)]
+    told = cli("info", "--json").json
+    assert (told["queue"], told["counts"]["waiting"]) == (name, 8)
+    assert str(ids[3]) in cli("show", ids[3]).out
+    assert cli("cancel", *ids).code == 0
+    assert cli("info", "--json").json["counts"]["cancelled"] == 8
 
 
 def test_info_of_an_empty_queue(cli: Cli) -> None:

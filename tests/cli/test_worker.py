@@ -9,7 +9,7 @@ import pytest
 
 import barq.sync
 from tests.cli.support import Cli, Running
-from tests.support import free_port, wait_until
+from tests.support import Server, free_port, wait_until
 
 
 def children(worker: Running) -> list[psutil.Process]:
@@ -183,3 +183,13 @@ def test_processes_end_with_the_one_that_started_them(cli: Cli, app: Path) -> No
         os.kill(worker.process.pid, signal.SIGKILL)
         wait_until(lambda: not any(child.is_running() for child in left), "they have ended")
     assert worker.err.count(b"stopped after") == 2
+
+
+def test_a_worker_of_several_queues_names_them_with_commas(cli: Cli, app: Path, server: Server, name: str) -> None:
+    app.write_text(app.read_text() + f"\nother = barq.Queue({name + '-other'!r})\nother.handler('echo')(add)\n")
+    with barq.sync.Queue(name, url=server.url) as one, barq.sync.Queue(f"{name}-other", url=server.url) as other:
+        one.enqueue("add", {"a": 1, "b": 2})
+        other.enqueue("sms")
+        done = cli("worker", "app:queue,app:other", "--burst")
+        assert (done.code, done.err.count("slots for")) == (0, 1)
+        assert one.counts()["completed"] == 1

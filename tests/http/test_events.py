@@ -1,6 +1,7 @@
 """Server-sent events: of the queue and of one job, replayed behind a position, with a gap where events are gone."""
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -90,6 +91,30 @@ async def test_a_client_that_comes_back_misses_nothing(app: Any, queue: barq.Que
         async with listening(f"{url}/events", headers={"last-event-id": last or ""}) as events:
             seen += [event["data"]["id"] for event in await events.take(sent - len(seen))]
         assert seen == list(range(1, sent + 1))
+
+
+@pytest.mark.parametrize("others", [False, True])
+async def test_of_a_queue_with_partitions_who_comes_back_misses_nothing(
+    server: Server, name: str, *, others: bool
+) -> None:
+    async with (
+        barq.Queue(name, url=server.url, partitions=3) as queue,
+        serving(barq.http.app(queue)) as url,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        if others:
+            await stack.enter_async_context(listening(f"{url}/events"))
+        seen: set[int] = set()
+        last, sent = "0", 0
+        for round in range(5):
+            sent += len(await asyncio.gather(*(queue.enqueue("email") for _ in range(30))))
+            async with listening(f"{url}/events", headers={"last-event-id": last}) as events:
+                for event in await events.take(17 + round):
+                    seen.add(event["data"]["id"])
+                    last = event["id"]
+        async with listening(f"{url}/events", headers={"last-event-id": last}) as events:
+            while len(seen) < sent:
+                seen |= {event["data"]["id"] for event in await events.take(1)}
 
 
 async def test_who_comes_back_while_others_listen_misses_nothing(app: Any, queue: barq.Queue) -> None:

@@ -16,7 +16,7 @@ import barq
 from barq.cli import exits
 from barq.cli.options import url_option
 from barq.codec import JsonCodec
-from barq.errors import BarqError, ServerUnreachable
+from barq.errors import BarqError, ServerUnreachable, WrongPartitions
 from barq.store.connect import connect
 
 queue_option = click.option(
@@ -46,14 +46,23 @@ def job_command(function: Callable[..., Coroutine[Any, Any, None]]) -> Callable[
     @functools.wraps(function)
     def command(*, queue_name: str, url: str | None, as_json: bool, **arguments: Any) -> None:
         async def inside() -> None:
-            async with barq.Queue(queue_name, url=url, codec=LenientCodec()) as queue:
-                await _reach(queue)
+            async with await opened(queue_name, url) as queue:
                 await function(queue, as_json=as_json, **arguments)
 
         logging.getLogger("barq").addHandler(logging.NullHandler())  # errors are said once, by exits.py
         asyncio.run(inside())
 
     return command
+
+
+async def opened(name: str, url: str | None) -> barq.Queue:
+    """The queue with as many partitions as it has. Raises what is wrong with the server."""
+    queue = barq.Queue(name, url=url, codec=LenientCodec())
+    try:
+        await _reach(queue)
+    except WrongPartitions as error:
+        return barq.Queue(name, url=url, codec=LenientCodec(), partitions=error.stored)
+    return queue
 
 
 async def _reach(queue: barq.Queue) -> None:

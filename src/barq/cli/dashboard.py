@@ -11,7 +11,7 @@ import click
 
 import barq
 from barq.cli import exits
-from barq.cli.common import LenientCodec, emit, json_option, log_to_stderr, queue_option
+from barq.cli.common import LenientCodec, emit, json_option, log_to_stderr, opened, queue_option
 from barq.cli.options import url_option
 from barq.cli.processes import tie
 
@@ -59,7 +59,7 @@ def dashboard(
     if token is None and not is_local(host):
         raise click.UsageError(f"--host {host} lets others in: give a --token (or BARQ_TOKEN)")
     log_to_stderr(logging.WARNING)
-    queue = barq.Queue(queue_name, url=url, codec=LenientCodec())
+    queue = asyncio.run(_found(queue_name, url))
     app = application(queue, token=token, read_only=read_only, mask=mask, hosts=names or None, origins=origins)
     bound = _listening(host, port, as_json=as_json)
     address = f"http://{_shown(host)}:{bound.getsockname()[1]}"
@@ -94,6 +94,17 @@ def _listening(host: str, port: int, *, as_json: bool) -> socket.socket:
         exits.end(f"can't listen on {host}:{port}: {error.strerror or error}", as_json=as_json)
     bound.set_inheritable(True)
     return bound
+
+
+async def _found(name: str, url: str | None) -> barq.Queue:
+    """With as many partitions as it has; where the server can't be asked yet it is taken for one without."""
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            return await opened(name, url)
+    except (barq.InvalidValue, barq.InvalidType):
+        raise
+    except (barq.BarqError, TimeoutError):
+        return barq.Queue(name, url=url, codec=LenientCodec())
 
 
 async def _connect(queue: barq.Queue) -> None:

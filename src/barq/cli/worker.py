@@ -52,14 +52,16 @@ def worker(
     """Run the jobs of an application's queue until Ctrl-C or SIGTERM.
 
     APP:QUEUE is a module and the queue in it, such as app:queue or shop.jobs:queue; with one queue in the module its
-    name may be left out. Running jobs get the grace time to end; a second signal hands them back at once.
+    name may be left out. Several queues, app:queue,app:other, share the slots of the worker.
+
+    Running jobs get the grace time to end; a second signal hands them back at once.
     """
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    queue = app.load(place)
+    queues = [app.load(one) for one in place.split(",")]
     log_to_stderr(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
     made = barq.Worker(
-        queue,
+        queues if len(queues) > 1 else queues[0],
         concurrency=concurrency,
         threads=threads,
         children=children,
@@ -69,8 +71,9 @@ def worker(
         burst=burst,
     )
     if processes > 1:
-        if queue.target.embedded:
-            embedded.ensure(queue.target.embedded_folder)  # or it would end with the first of them
+        for queue in queues:
+            if queue.target.embedded:
+                embedded.ensure(queue.target.embedded_folder)  # or it would end with the first of them
         raise SystemExit(Processes(_command_of_one(), processes).run())
     signal.signal(signal.SIGTERM, _leave)  # until the worker takes its signals, it may wait for the server
     if tied:

@@ -24,8 +24,8 @@ _SENDS_PER_SECOND: Final = 400
 _LONGEST_PAUSE: Final = 1.0
 _TICK_SECONDS: Final = 0.25
 
-Place = tuple[int, float]
-"""(entry, index in it) of an event; (entry, inf) is behind all of an entry."""
+Place = tuple[tuple[int, float], ...]
+"""(entry, index in it) of an event, for each partition of the queue; (entry, inf) is behind all of an entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,7 @@ class Hub:
         self._kept: deque[Told] = deque()
         self._bytes = 0
         self._next = 0
-        self._start: Place = (0, math.inf)  # what is kept begins behind it
-        self._last: Place = (0, math.inf)
+        self._start = self._last = _BEGINNING * queue.partitions  # what is kept begins behind the one
         self._news: asyncio.Future[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
@@ -78,14 +77,16 @@ class Hub:
     async def _events(self, after: str | None, number: int) -> AsyncIterator[list[Told]]:
         if after is not None:
             place = place_of(after)
-            while not self._start <= place <= self._last:  # older than what is kept here, or ahead of us
+            while _is_beyond(self._start, place) or _is_beyond(
+                place, self._last
+            ):  # older than what is kept here, or ahead of us
                 behind = False
                 async for part in self._replay(after):
                     yield part
                     after, place, behind = part[-1].event.position, part[-1].place, True
                 if not behind:
                     break
-            number = next((told.number for told in self._kept if told.place > place), self._next)
+            number = next((told.number for told in self._kept if _is_beyond(told.place, place)), self._next)
         while not server_is_stopping():
             part, number = self._behind(number)
             if part:
@@ -118,8 +119,7 @@ class Hub:
         part = list(islice(self._kept, max(0, number - oldest), max(0, number - oldest) + _MOST_AT_ONCE))
         if number < oldest:
             first = part[0].event
-            entry, _ = part[0].place
-            part.insert(0, self._told(Event(GAP, "", 0, first.at, oldest - number, f"{entry - 1}"), -1))
+            part.insert(0, self._told(Event(GAP, "", 0, first.at, oldest - number, before(part[0].event.position)), -1))
         return part, part[-1].number + 1
 
     async def _wait(self) -> None:
@@ -170,7 +170,7 @@ class Hub:
         if event.name == GAP and event.data is None:  # the server lost its data: positions begin anew
             self._kept.clear()
             self._bytes = 0
-            self._start = (0, math.inf)
+            self._start = _BEGINNING * self._queue.partitions
         told = self._told(event, self._next)
         self._next += 1
         self._last = told.place
@@ -193,8 +193,21 @@ class Hub:
 
 def place_of(position: str) -> Place:
     """
-    >>> place_of("120.3"), place_of("120")
-    ((120, 3), (120, inf))
+    >>> place_of("120.3"), place_of("120,7.0")
+    (((120, 3),), ((120, inf), (7, 0)))
     """
-    entry, _, index = position.partition(".")
-    return int(entry), int(index) if index else math.inf
+    parts = (one.partition(".") for one in position.split(","))
+    return tuple((int(entry), int(index) if index else math.inf) for entry, _, index in parts)
+
+
+def _is_beyond(one: Place, other: Place) -> bool:
+    """Whether it has an event that the other has not."""
+    return any(here > there for here, there in zip(one, other, strict=False))
+
+
+def before(position: str) -> str:
+    """Where to go on to hear of that entry again; of several partitions no event is missed by that, and few come twice."""
+    return ",".join(str(max(0, entry - 1)) for ((entry, _),) in map(place_of, position.split(",")))
+
+
+_BEGINNING: Final[Place] = ((0, math.inf),)

@@ -23,7 +23,7 @@ from barq.states import ENDINGS, EVENTS, FINISHED, State
 Position = Annotated[
     str,
     Meta(
-        pattern=r"^([0-9]{1,16}|[1-9][0-9]{0,15}\.[0-9]{1,16})$",
+        pattern=r"^([0-9]{1,16}|[1-9][0-9]{0,15}\.[0-9]{1,16})(,([0-9]{1,16}|[1-9][0-9]{0,15}\.[0-9]{1,16}))*$",
         description='Go on behind the event with that id; "0" gives all that are kept',
     ),
 ]
