@@ -28,7 +28,8 @@ ROUND_SECONDS: Final = 10.0
 """Within that time each is claimed for, also when nothing rings: its marker may have died with the worker that took it."""
 _TROUBLE_SECONDS: Final = 1.0
 _REST_SECONDS: Final = 0.002
-"""What was just woken may find nothing, and be back."""
+_RESTS: Final = 10
+"""What was woken only to look finds nothing most of the time, and is back within these."""
 _AGAIN_SECONDS: Final = 0.02
 _DUE_REST_SECONDS: Final = 0.1
 _LEAST_WAIT_SECONDS: Final = 0.001
@@ -109,6 +110,7 @@ class Bell:
         self._ear = ear
         self._longest = longest
         self._idle: list[Seat] = []
+        self._looking: list[Seat] = []
         self._keys: dict[bytes, Seat] = {}
         self._until = math.inf
         self._news = asyncio.Event()
@@ -143,10 +145,14 @@ class Bell:
             except BarqError as error:  # it is a connection of its own: what it met may pass
                 log.warning("waiting for work: %s", error)
                 await asyncio.sleep(_TROUBLE_SECONDS)
-            await asyncio.sleep(_REST_SECONDS)
+            for _ in range(_RESTS):
+                await asyncio.sleep(_REST_SECONDS)
+                if all(seat in self._idle for seat in self._looking):
+                    break
 
     async def _wait(self) -> None:
         began, connections = self._loop.time(), self._ear.connections
+        self._looking = []
         self._until = min(began + self._longest, *(seat.due_at for seat in self._idle))
         self._keys = {
             calls.wake_key(seat.engine.queue.space, type_): seat for seat in self._idle for type_ in seat.types
@@ -168,7 +174,8 @@ class Bell:
         self._wake([seat for seat in self._idle if seat.due_at <= now])
         if now >= began + self._longest:
             share = math.ceil(len(self._idle) * self._longest / ROUND_SECONDS)
-            self._wake(self._idle[:share])  # who waits longest stands first
+            self._looking = self._idle[:share]  # who waits longest stands first
+            self._wake(self._looking)
 
     def _wake(self, seats: Sequence[Seat]) -> None:
         for seat in seats:

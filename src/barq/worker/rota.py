@@ -34,6 +34,7 @@ class Rota:
         self._full: deque[SharedSlots] = deque()
         self._limits: dict[int, Limit] = {}
         self.drained = False
+        self._looks = False
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -92,6 +93,16 @@ class Rota:
             if self._timer is None:
                 self._timer = self._loop.call_later(_TURN_SECONDS, self._look_again)
         self._hungry[0].claim()
+
+    def look_soon(self) -> None:
+        """At the end of this turn of the loop."""
+        if not self._looks:
+            self._looks = True
+            self._loop.call_soon(self._look_now)
+
+    def _look_now(self) -> None:
+        self._looks = False
+        self.look()
 
     def _look_again(self) -> None:
         self._timer = None
@@ -153,7 +164,7 @@ class SharedSlots(Slots):
         change = value - self.free  # it is only ever set to a bit more or less than it is
         self._rota.free += change
         if change > 0:
-            self._rota.look()
+            self._rota.look_soon()
 
     def _make_seats(self, *_: int) -> tuple[Seats, Seats]:
         return self._rota.threads, self._rota.children
@@ -171,7 +182,8 @@ class SharedSlots(Slots):
         super().leave(lane)
         if lane.shares:
             self._rota.room()
-        self._rota.join(self)  # what it says of this job it says in one call with a claim
+        if not self.hungry:
+            self._rota.join(self)  # what it says of this job it says in one call with a claim
 
     def claim(self) -> None:
         """It is its turn, and a slot is free."""
