@@ -21,15 +21,19 @@ def test_info_shows_counts_by_type(cli: Cli, jobs: barq.sync.Queue, work: Work) 
     done = cli("info")
     assert (done.code, done.err) == (0, "")
     rows = {line.split()[0]: line.split()[1:] for line in done.out.splitlines() if line}
-    assert rows["TYPE"] == ["WAITING", "DELAYED", "ACTIVE", "COMPLETED", "FAILED", "CANCELLED", "BLOCKED", "PAUSED"]
-    assert rows["email"] == ["2", "0", "0", "0", "0", "0", "0"]
-    assert rows["boom"] == ["0", "0", "0", "0", "1", "0", "0"]
-    assert rows["total"] == ["2", "0", "0", "0", "1", "0", "0"]
+    states = ["WAITING", "DELAYED", "ACTIVE", "COMPLETED", "FAILED", "CANCELLED", "BLOCKED"]
+    assert rows["TYPE"] == [*states, "RATE", "OLDEST", "PAUSED"]
+    assert rows["email"][:8] == ["2", "0", "0", "0", "0", "0", "0", "0"]
+    assert rows["email"][8:] in (["now"], [rows["email"][8], "ago"])
+    assert rows["boom"] == ["0", "0", "0", "0", "1", "0", "0", "0"]
+    assert rows["total"][:8] == ["2", "0", "0", "0", "1", "0", "0", "0"]
 
     told = cli("info", "--json").json
     assert told["queue"] == jobs.name
     assert told["counts"]["waiting"] == 2
     assert told["types"]["boom"]["counts"]["failed"] == 1
+    assert told["types"]["boom"]["failed_rate"] > 0
+    assert told["types"]["email"]["oldest_waiting_at"].endswith("Z")
     assert (told["paused"], told["workers"]) == (None, [])
 
 

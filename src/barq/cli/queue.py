@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+import msgspec
 
 import barq
 from barq.cli import suggest, text
@@ -12,8 +13,8 @@ from barq.cli.common import done, emit, job_command, log_to_stderr, me
 from barq.cli.describe import event_text, event_values
 from barq.cli.values import seconds_of
 from barq.cli.workers import workers_table
-from barq.protocol.calls import TypeCounts
 from barq.states import State
+from barq.stats import TypeStats
 
 # ---- look
 
@@ -21,24 +22,25 @@ from barq.states import State
 @click.command()
 @job_command
 async def info(queue: barq.Queue, *, as_json: bool) -> None:
-    """Show how many jobs of which type are in which state, what is paused, and who works."""
-    types, paused, alive = await queue.types(), await queue.paused(), await queue.workers()
+    """Show how many jobs of which type are in which state, how fast they are, what is paused, and who works.
+
+    RATE: jobs a second that completed over the last minute. OLDEST: since when the job that waits longest could have run.
+    """
+    types, paused, alive = await queue.stats(), await queue.paused(), await queue.workers()
     handled = {type_ for worker in alive for type_ in worker.types}
     total = {str(state): sum(row.counts[state] for row in types.values()) for state in State}
     if as_json:
-        rows = {
-            name: {"counts": row.counts, "paused": row.paused, "known": name in handled} for name, row in types.items()
-        }
+        rows = {name: {**msgspec.structs.asdict(row), "known": name in handled} for name, row in types.items()}
         known = {"queue": queue.name, "server": queue.target.shown, "paused": paused, "counts": total}
         emit({"ok": True, **known, "types": rows, "workers": alive})
         return
     parts = [f"queue {queue.name} at {queue.target.shown}" + (f", paused {_pause_text(paused)}" if paused else "")]
     if types:
-        head = ["TYPE", *(state.upper() for state in State), "PAUSED"]
-        lines: list[list[object]] = [
-            [name, *row.counts.values(), _pause_text(row.paused) if row.paused else ""] for name, row in types.items()
-        ]
-        lines.append(["total", *total.values(), ""])
+        head = ["TYPE", *(state.upper() for state in State), "RATE", "OLDEST", "PAUSED"]
+        lines = [_type_line(row) for row in types.values()]
+        oldest = min((row.oldest_waiting_at for row in types.values() if row.oldest_waiting_at), default=None)
+        rate = sum(row.rate for row in types.values())
+        lines.append(["total", *total.values(), f"{rate:g}", text.when(oldest), ""])
         parts.append(text.table(head, lines, right=" ".join(head[1:-1])))
         if alive and (lost := [name for name, row in types.items() if name not in handled and _to_run(row)]):
             parts.append(
@@ -55,7 +57,12 @@ async def info(queue: barq.Queue, *, as_json: bool) -> None:
     click.echo("\n\n".join(parts))
 
 
-def _to_run(row: TypeCounts) -> bool:
+def _type_line(row: TypeStats) -> list[object]:
+    paused = _pause_text(row.paused) if row.paused else ""
+    return [row.type, *row.counts.values(), f"{row.rate:g}", text.when(row.oldest_waiting_at), paused]
+
+
+def _to_run(row: TypeStats) -> bool:
     return any(row.counts[state] for state in (State.WAITING, State.DELAYED))
 
 
