@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -17,6 +18,10 @@ JOBS = 2000
 COMMANDS_IN_A_TURN = 16
 """TIME; HMGET HSET HDEL ZREM ZADD to settle; HMGET ZRANGE ZREMRANGEBYRANK HMGET HMGET HSET ZADD to claim; INCR XADD EXISTS
 to publish."""
+CALLS_OF_A_JOB = 60
+"""Calls of Python functions by the worker at concurrency 10, its share of a turn of five jobs included."""
+LOOP_TURNS_OF_A_TURN = 2.5
+"""Turns of the event loop from the answer of one call for five jobs to that of the next."""
 BLOCKS_OF_A_RUNNING_JOB = 30
 """Objects that a job holds while its handler waits: its task, coroutines, future, timer, record and attempt."""
 
@@ -88,6 +93,33 @@ async def test_settling_and_claiming_take_one_call_for_half_of_the_slots(
     # what travels by itself is there in both sums
     inside = sum(counts.values()) - sent(counts) - counts.get("bzpopmin", 0) - counts.get("info", 0)
     assert inside <= COMMANDS_IN_A_TURN * 1.15 * turns + 15 * a_little, counts
+
+
+async def test_a_job_takes_few_calls_of_functions_and_few_turns_of_the_loop(quick_server: Server) -> None:
+    async with barq.Queue(url=quick_server.url) as queue:
+        await queue.enqueue_many("email", [{"to": "a"}] * JOBS)
+
+        @queue.handler("email")
+        async def handle(job: barq.Job) -> None:
+            pass
+
+        functions = loop_turns = 0
+
+        def count(frame: Any, event: str, _: Any) -> None:
+            nonlocal functions, loop_turns
+            if event == "call":
+                functions += 1
+                loop_turns += frame.f_code.co_name == "_run_once"
+
+        worker = barq.Worker(queue, concurrency=10, burst=True)
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            await worker.run(signals=False)
+        finally:
+            sys.setprofile(before)
+    assert functions / JOBS <= CALLS_OF_A_JOB, functions / JOBS
+    assert loop_turns / (JOBS / 5) <= LOOP_TURNS_OF_A_TURN, loop_turns / (JOBS / 5)
 
 
 async def test_a_running_job_holds_little_and_nothing_after_it(quick_server: Server) -> None:
