@@ -56,7 +56,7 @@ export const jobs = {
         "div",
         { class: "page-head" },
         h("h1", null, "Jobs"),
-        told && !page.error && h("div", { class: "actions" }, actsOnAll()),
+        told && !page.error && (told.jobs.length > 0 || told.next) && h("div", { class: "actions" }, actsOnAll()),
       ),
       chips(),
       trouble(page.error),
