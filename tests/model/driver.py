@@ -1,14 +1,17 @@
 """Driver: sends calls over one blocking connection, and reads all that a queue keeps in one go."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 
 from barq.protocol import calls, looks
 from barq.protocol.calls import Call, Happened, Space
-from barq.record import Ending, member, number
+from barq.record import Ending, number
 from barq.states import State
+
+T = TypeVar("T")
 
 _ENTRIES = "return redis.call('XRANGE', KEYS[1], ARGV[1], '+')"
 
@@ -24,8 +27,8 @@ class Kept:
     run: dict[int, str]
     end: dict[int, bytes]
     note: dict[int, bytes]
-    logs: set[int]
-    steps: set[int]
+    logs: dict[int, list[str]]
+    steps: dict[int, dict[str, bytes]]
     events: list[Happened]
     letters: list[Happened]  # of the inbox
     watched: set[int]
@@ -84,8 +87,8 @@ class Driver:
             run={number(one): text.decode() for one, text in run.items() if not one.startswith(b"_")},
             end={number(one): text for one, text in end.items()},
             note={number(one): text for one, text in note.items()},
-            logs={number(key.rpartition(b":")[2]) for key in logs},
-            steps={number(key.rpartition(b":")[2]) for key in steps},
+            logs=self._contents("LRANGE", logs, lambda lines: [text.decode().split("\t", 1)[1] for text in lines]),
+            steps=self._contents("HGETALL", steps, lambda kept: {name.decode(): body for name, body in kept.items()}),
             events=_expanded(self.space, events),
             letters=_expanded(self.space, letters),
             watched=set(map(number, watched)),
@@ -100,14 +103,13 @@ class Driver:
         call = looks.past(self.space, job_id)
         return call.decode(self._client.execute_command(*call.args))
 
-    def log(self, job_id: int) -> list[str]:
-        call = calls.logs(self.space, job_id)
-        return [text for _, text in call.decode(self._client.execute_command(*call.args))]
-
-    def steps(self, job_id: int) -> dict[str, bytes]:
-        """What is kept of a job's steps."""
-        kept = self._client.execute_command("HGETALL", self.space.prefix + b"step:" + member(job_id))
-        return {name.decode(): body for name, body in kept.items()}
+    def _contents(self, command: str, keys: list[bytes], read: Callable[[Any], T]) -> dict[int, T]:
+        """What stands in keys that end with the id of a job."""
+        pipeline = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.execute_command(command, key, *(("0", "-1") if command == "LRANGE" else ()))
+        ids = (number(key.rpartition(b":")[2]) for key in keys)
+        return {id: read(found) for id, found in zip(ids, pipeline.execute() if keys else (), strict=True)}
 
     def close(self) -> None:
         """Forget the queue."""
