@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import fair, flat, parted
+from benchmarks import fair, flat, parted, search
 from benchmarks.results import Result
 from benchmarks.rig import Rig, machine, rig
 
@@ -24,6 +24,7 @@ GROUPS: dict[str, Callable[[Rig], Awaitable[list[Result]]]] = {
     "lone": fair.lone_enqueue,
     "two-types": fair.two_types,
     "partitions": parted.partitions,
+    "search": search.queries,
 }
 
 

@@ -25,7 +25,7 @@ from barq.words import searchable, words_of
 
 LOOKS: Final = 2_000
 """Jobs that one call looks at: about 5 ms of the server's time."""
-MOST_LOOKED_AT: Final = 20_000
+MOST_LOOKED_AT: Final = 8_000
 """Jobs that one page looks at. Who wants more goes on with the page's `next`."""
 MOST_READ: Final = 1_000
 """Jobs that one page reads when it looks for what no index has."""
