@@ -23,14 +23,14 @@ from barq.record import Described
 from barq.states import FINISHED, State, sources
 from barq.words import searchable, words_of
 
-LOOKS: Final = 2_000
-"""Jobs that one call looks at: about 5 ms of the server's time."""
-MOST_LOOKED_AT: Final = 8_000
+LOOKS: Final = 1_000
+"""Jobs that one call looks at: 5 to 10 ms of the server's time."""
+MOST_LOOKED_AT: Final = 4_000
 """Jobs that one page looks at. Who wants more goes on with the page's `next`."""
 MOST_READ: Final = 1_000
 """Jobs that one page reads when it looks for what no index has."""
 MOST_COUNTED: Final = 200_000
-FEW: Final = 2_000
+FEW: Final = 1_000
 """A word with so few jobs is taken without asking how many jobs the lines have."""
 
 Data = Callable[[Described], Any]
