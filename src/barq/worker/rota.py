@@ -86,16 +86,22 @@ class Rota:
         if not self._hungry or self.free <= 0 or self.drained:
             return
         if len(self._hungry) > 1:
-            now = self._loop.time()
-            if now - self._since >= _TURN_SECONDS:
-                self._hungry.rotate(-1)
-                self._since = now
+            self._pass_on()
             if self._timer is None:
                 self._timer = self._loop.call_later(_TURN_SECONDS, self._look_again)
         self._hungry[0].claim()
 
+    def _pass_on(self) -> None:
+        """To the next one, when the time of the first is over."""
+        now = self._loop.time()
+        if now - self._since >= _TURN_SECONDS:
+            self._hungry.rotate(-1)
+            self._since = now
+
     def look_soon(self) -> None:
-        """At the end of this turn of the loop."""
+        """At the end of this turn of the loop; whose turn it is then is settled before the last one claims again."""
+        if len(self._hungry) > 1:
+            self._pass_on()
         if not self._looks:
             self._looks = True
             self._loop.call_soon(self._look_now)
