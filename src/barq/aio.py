@@ -79,8 +79,11 @@ class Prompt:
                 self._become_task(waits_for)
 
     def _become_task(self, waits_for: Any) -> None:
-        self._task = asyncio.get_running_loop().create_task(rest(self._coroutine, waits_for), name=self._name)
+        self._task = asyncio.get_running_loop().create_task(self._left(waits_for), name=self._name)
         self._task.add_done_callback(self._task_ended)
+
+    async def _left(self, waits_for: Any) -> None:
+        await rest(self._coroutine, waits_for)  # from Python 3.12 on a task takes nothing but a real coroutine
 
     def _task_ended(self, _: "asyncio.Task[None]") -> None:
         self._coroutine.close()  # a task that is cancelled before it began has not even looked at it
