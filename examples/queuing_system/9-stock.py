@@ -52,7 +52,7 @@ redis = SharedRedis()
 
 # Looking and reserving are one step of the server: between two steps others could take the last piece as well.
 # The keys of those who were given one are kept, so that who asks again because no answer came gets no second one.
-# Many ask in one call, in the order in which they came: a call for each would cost the service twice as much.
+# Many ask in one call, in the order in which they came: a call for each would cost the server more.
 RESERVE = """
 local left = tonumber(ARGV[1]) - tonumber(redis.call('GET', KEYS[1]) or 0)
 local before = redis.call('HMGET', KEYS[2], unpack(ARGV, 2))
