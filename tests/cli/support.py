@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.cli.ready import ready
 from tests.support import wait_until
 
 BARQ = [sys.executable, "-m", "barq.cli"]
@@ -52,15 +53,12 @@ class Cli:
         self.env = env
 
     def __call__(self, *words: object, stdin: str | None = None, **env: str) -> Done:
-        ended = subprocess.run(
-            [*BARQ, *map(str, words)],
+        ended = ready().run(
+            [*map(str, words)],
             env=environment(**{**self.env, **env}),
             cwd=self.folder,
             input=stdin,
-            capture_output=True,
-            text=True,
             timeout=60,
-            check=False,
         )
         assert "barq/cli" not in ended.stderr, ended.stderr
         return Done(ended)

@@ -28,11 +28,11 @@ from tests.support import Server, free_port, wait_until
         (["enqueue"], "Missing argument 'TYPE'"),
         (["enqueue", "email", "--frob"], "No such option"),
         (["enqueue", "email", "9007199254740993"], "2^53"),
-        (["ls", "frobbing"], "'frobbing' is not one of 'waiting'"),
+        (["ls", "state:frobbing"], "frobbing"),
         (["ls", "--limit", "0"], "limit must be from 1 to 1000"),
         (["ls", "--after", "x"], "after must be the `next` of a page"),
         (["show", "x"], "'x' is not a valid integer"),
-        (["retry"], "Missing argument 'ID...'"),
+        (["retry"], "takes ids of jobs, or --where QUERY"),
         (["cancel", "0"], "0 is not in the range"),
         (["events", "--after", "x"], "after must be the position of an event"),
         (["pause", "email", "--reason", "a\nb"], "reason must have no control characters"),
@@ -56,7 +56,11 @@ def test_without_json_nothing_is_on_stdout(cli: Cli) -> None:
 
 
 def test_wrong_input_is_told_before_the_server_is_asked(cli: Cli) -> None:
-    for arguments in (["enqueue", "email", "{x"], ["enqueue", "email", "--priority", "urgent"], ["ls", "frobbing"]):
+    for arguments in (
+        ["enqueue", "email", "{x"],
+        ["enqueue", "email", "--priority", "urgent"],
+        ["ls", "state:frobbing"],
+    ):
         assert cli(*arguments, "--url", "redis://127.0.0.1:1").code == 2
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import click
 
 import barq
-from barq.cli import exits
+from barq.cli import exits, values
 from barq.cli.common import done, emit, job_command, me
 from barq.errors import InvalidValue
 
@@ -25,7 +25,9 @@ def _which(function: Any) -> Any:
     for option in (
         click.option("--yes", is_flag=True, help="Do not ask before acting on what --where finds."),
         click.option("--dry-run", is_flag=True, help="Only count what --where finds."),
-        click.option("--where", metavar="QUERY", help="All jobs that a query finds, as in barq ls QUERY."),
+        click.option(
+            "--where", metavar="QUERY", callback=values.query, help="All jobs that a query finds, as in barq ls QUERY."
+        ),
         click.argument("ids", metavar="[ID...]", type=click.IntRange(min=1), nargs=-1),
     ):
         function = option(function)

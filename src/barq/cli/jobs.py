@@ -102,8 +102,18 @@ async def show(queue: barq.Queue, *, as_json: bool, id: int) -> None:
             click.echo("no living worker knows its type: it waits until one does")
 
 
+def _state_of(words: tuple[str, ...]) -> str | None:
+    return words[0].lower() if len(words) == 1 and words[0].lower() in list(State) else None
+
+
+def _readable(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+    if words and _state_of(words) is None:
+        values.query(context, parameter, query_of(words))
+    return words
+
+
 @click.command()
-@click.argument("words", metavar="[STATE | QUERY]", nargs=-1, shell_complete=suggest.states)
+@click.argument("words", metavar="[STATE | QUERY]", nargs=-1, callback=_readable, shell_complete=suggest.states)
 @click.option("--type", shell_complete=suggest.types, help="Only jobs of this type.")
 @click.option("--limit", type=int, default=50, show_default=True)
 @click.option("--after", help="Go on behind a page: the `next` that it named.")
@@ -128,7 +138,7 @@ async def ls(
     A query such as 'state:failed type:email "mailbox full" customer:42 age>1h' finds the latest jobs first;
     docs/search.md has the language. Without one they come type by type.
     """
-    state = words[0].lower() if len(words) == 1 and words[0].lower() in list(State) else None
+    state = _state_of(words)
     if words and state is None:
         query = query_of(words) if type is None else f"{query_of(words)} {barq.where(type=type)}"
         page = await queue.find(query, limit=limit, after=after)

@@ -9,6 +9,7 @@ import msgspec
 
 from barq.errors import InvalidValue
 from barq.options import PRIORITIES, priority_number
+from barq.query import parse
 
 PRIORITY_HELP: Final = f"{', '.join(PRIORITIES)}, or a number; the smaller runs first."
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -44,3 +45,10 @@ def seconds_of(_: click.Context, __: click.Parameter, word: str | None) -> float
     if found is None:
         raise click.BadParameter(f"a time is a number with s, m, h or d behind it, such as 10m; got {word!r}")
     return float(found[1]) * _UNITS[found[2]]
+
+
+def query(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """A query that can be read, which is told before the server is asked."""
+    if text is not None:
+        parse(text)
+    return text
