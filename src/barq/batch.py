@@ -44,7 +44,7 @@ class Batcher(Generic[T]):
 
     def add(self, item: T) -> None:
         self._items.append(item)
-        if self._last == 1 and not self._flights:
+        if self._last == 1 and self._departed and not self._flights:
             self._depart()  # the one before was alone, so this one is: if not, the others leave right behind it
         elif not self._scheduled:
             self._consider()
