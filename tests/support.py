@@ -29,7 +29,8 @@ class Server:
     def url(self) -> str:
         return f"redis://{self.host}:{self.port}"
 
-    def start(self) -> "Server":
+    def start(self, answer: tuple[bytes, ...] = (b"+PONG", b"-NOAUTH")) -> "Server":
+        """Until its answer begins so."""
         binary = os.environ.get("BARQ_TEST_SERVER") or str(find_binary())
         persistence = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
         self.process = subprocess.Popen(
@@ -48,7 +49,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_until(lambda: self._answers(), "the server answers")
+        wait_until(lambda: self._answers(answer), "the server answers")
         return self
 
     @property
@@ -65,11 +66,11 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(10)
 
-    def _answers(self) -> bool:
+    def _answers(self, answer: tuple[bytes, ...]) -> bool:
         try:
             with socket.create_connection((self.host, self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
-                return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+                return connection.recv(64).startswith(answer)
         except OSError:
             return False
 

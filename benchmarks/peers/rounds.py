@@ -52,7 +52,7 @@ class Comparison:
 
     def run(self) -> Results:
         with rig() as server:
-            self.results.machine = [*machine(server.client), f"barq at {revision()}"]
+            self.results.machine = [*machine(server.client), f"revision {revision()} of barq"]
         environments = self._environments()
         found = [step for phase in self._phases(environments) for step in phase]
         self._progress.start(len(found))

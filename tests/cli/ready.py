@@ -111,15 +111,7 @@ def _become(request: bytes, streams: list[int]) -> None:
     sys.argv = ["barq", *command]
     from barq.cli import main
 
-    try:
-        main(prog_name="barq")
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    else:
-        code = 0
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    main(prog_name="barq")  # ends the process, as it does everywhere
 
 
 if __name__ == "__main__":

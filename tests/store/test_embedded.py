@@ -67,10 +67,10 @@ def alive(pid: int) -> bool:
     """Also dead: an orphan that has ended and that nobody has waited for yet."""
     try:
         os.kill(pid, 0)
+        status = Path(f"/proc/{pid}/stat")
+        return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
     except ProcessLookupError:
         return False
-    status = Path(f"/proc/{pid}/stat")
-    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def ask(address: embedded.Address, *words: str) -> Reply:

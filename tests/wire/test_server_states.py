@@ -76,8 +76,8 @@ async def busy(server: Server) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def loading(server: Server) -> AsyncIterator[None]:
     await asyncio.to_thread(server.kill)
-    server.options = (*ADA, "--key-load-delay", "200000", "--loading-process-events-interval-bytes", "1024")
-    await asyncio.to_thread(server.start)
+    server.options = (*ADA, "--key-load-delay", "400000", "--loading-process-events-interval-bytes", "1024")
+    await asyncio.to_thread(server.start, (b"-LOADING",))
     yield
     await asyncio.to_thread(server.kill)  # that was long enough
     server.options = ADA

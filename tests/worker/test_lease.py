@@ -130,9 +130,9 @@ async def test_who_gets_its_own_lost_job_again_ends_the_first_run_and_keeps_the_
     beats, runs, cancelled, end = threading.Event(), [], [], asyncio.Event()
     extend = Heartbeat._extend
 
-    async def beat(self: Heartbeat, store: Any) -> None:
+    async def beat(self: Heartbeat, store: Any, charge: Any) -> None:
         if beats.is_set():
-            await extend(self, store)
+            await extend(self, store, charge)
 
     monkeypatch.setattr(Heartbeat, "_extend", beat)
 
