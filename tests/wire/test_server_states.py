@@ -74,17 +74,6 @@ async def busy(server: Server) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def loading(server: Server) -> AsyncIterator[None]:
-    await asyncio.to_thread(server.kill)
-    server.options = (*ADA, "--key-load-delay", "400000", "--loading-process-events-interval-bytes", "1024")
-    await asyncio.to_thread(server.start, (b"-LOADING",))
-    yield
-    await asyncio.to_thread(server.kill)  # that was long enough
-    server.options = ADA
-    await asyncio.to_thread(server.start)
-
-
-@contextlib.asynccontextmanager
 async def other_password(server: Server) -> AsyncIterator[None]:
     tell(server, "ACL", "SETUSER", "ada", "resetpass", ">other")
     tell(server, "CLIENT", "KILL", "USER", "ada")
@@ -127,7 +116,6 @@ STATES: Final[dict[str, tuple[Hurdle, dict[str, str]]]] = {
     "OOM": (out_of_memory, row(OK, OK, enqueue=FULL, retry=FULL)),
     "READONLY": (read_only, row(WAITS, OK)),
     "BUSY": (busy, row(WAITS, WAITS)),
-    "LOADING": (loading, row(WAITS, WAITS)),
     "WRONGPASS in mid-run": (other_password, row(WAITS, WAITS)),
     "NOPERM": (no_scripts, row(DENIED, DENIED, events=OK)),
     "maxclients": (too_many_clients, row(WAITS, WAITS)),
@@ -242,7 +230,7 @@ def outcome(task: "asyncio.Task[Any]") -> str:
 # ---- workers in these states
 
 
-@pytest.mark.parametrize("state", [state for state in STATES if state != "LOADING"])
+@pytest.mark.parametrize("state", STATES)
 async def test_a_worker_goes_on_by_itself_afterwards(own_server: Server, name: str, state: str) -> None:
     tell(own_server, "ACL", "SETUSER", "ada", "on", ">secret", "~*", "&*", "+@all")
     url = own_server.url.replace("//", "//ada:secret@")
