@@ -14,11 +14,14 @@ from barq.events import GAP, Event
 from barq.http.endpoint import endpoint
 from barq.http.endpoints.values import JobId, TypeName
 from barq.http.hub import Told
+from barq.http.problems import Refused
 from barq.http.site import Ask
 from barq.http.stream import MEDIA_TYPE, EventStream, event_text
 from barq.http.view import readable
 from barq.job import Job
 from barq.states import ENDINGS, EVENTS, FINISHED, State
+
+OTHER_PARTITIONS = "The position names another number of partitions than the queue has"
 
 Position = Annotated[
     str,
@@ -55,7 +58,7 @@ class Sent(msgspec.Struct):
     data: Annotated[str, Meta(extra_json_schema=_DATA)]
 
 
-@endpoint("GET", "/events", media_type=MEDIA_TYPE, answer=Sent)
+@endpoint("GET", "/events", media_type=MEDIA_TYPE, answer=Sent, also={409: OTHER_PARTITIONS})
 async def follow_events(ask: Ask, query: Following, headers: LastEvent) -> Response:
     """Follow what happens to jobs, as server-sent events, from now on or behind a position.
 
@@ -68,7 +71,7 @@ async def follow_events(ask: Ask, query: Following, headers: LastEvent) -> Respo
         )
 
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(ask.site.hub.listening(_after(query, headers)))
+        parts = await stack.enter_async_context(ask.site.hub.listening(_after(ask, query, headers)))
         return EventStream(_texts(parts, wanted), stack.pop_all(), seconds=ask.site.limits.stream_seconds)
 
 
@@ -78,14 +81,17 @@ async def follow_events(ask: Ask, query: Following, headers: LastEvent) -> Respo
     media_type=MEDIA_TYPE,
     answer=Sent,
     errors=(JobNotFound,),
-    also={204: "The job has ended, and nothing happened behind the position: browsers stop asking"},
+    also={
+        204: "The job has ended, and nothing happened behind the position: browsers stop asking",
+        409: OTHER_PARTITIONS,
+    },
 )
 async def follow_job(ask: Ask, id: JobId, query: Since, headers: LastEvent) -> Response:
     """Follow a job as server-sent events, until it has ended; the event of its completion has its result.
 
     Of a job that has ended already one gets the ending, or behind a position what happened since.
     """
-    after = _after(query, headers)
+    after = _after(ask, query, headers)
     async with AsyncExitStack() as stack:
         # listening first: what happens while the job is read is not missed
         parts = await stack.enter_async_context(ask.site.hub.listening(after))
@@ -104,8 +110,12 @@ async def follow_job(ask: Ask, id: JobId, query: Since, headers: LastEvent) -> R
         return EventStream(texts, stack.pop_all(), seconds=ask.site.limits.stream_seconds)
 
 
-def _after(query: Since, headers: LastEvent) -> str | None:
-    return headers.last_event_id or query.after or None
+def _after(ask: Ask, query: Since, headers: LastEvent) -> str | None:
+    after = headers.last_event_id or query.after or None
+    parts = len(getattr(ask.queue, "parts", [ask.queue]))
+    if after and after != "0" and after.count(",") + 1 != parts:
+        raise Refused(409, "other-partitions", f"after names {after.count(',') + 1} partitions, the queue has {parts}")
+    return after
 
 
 def _is_of(event: Event, id: int) -> bool:
