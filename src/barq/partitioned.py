@@ -469,7 +469,9 @@ class PartitionedQueue(Queue):
 
     async def check(self, store: Store, *, timeout: float | None = -1) -> None:
         """Raises WrongPartitions."""
-        stored = await store.send(calls.partitions(self.space, self.partitions), timeout=timeout)
+        stored = await store.send(calls.partitions_there(self.space), timeout=timeout)
+        if stored is None:
+            stored = await store.send(calls.partitions(self.space, self.partitions), timeout=timeout)
         check_partitions(self.name, wanted=self.partitions, stored=stored)
 
     @property

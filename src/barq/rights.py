@@ -17,6 +17,7 @@ _CONNECT: Final = (
     "client|id",
     "cluster|shards",
     "cluster|slots",
+    "get",
     "info",
     "ping",
     "select",
@@ -48,6 +49,9 @@ WRITES: Final = frozenset({
     "DEL", "EXPIRE", "HDEL", "HSET", "HSETNX", "INCR", "INCRBY", "LTRIM", "PEXPIRE", "RPUSH", "SET", "UNLINK", "XADD",
     "XTRIM", "ZADD", "ZINCRBY", "ZPOPMIN", "ZREM", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE",
 })  # fmt: skip
+_IN_PATTERNS: Final = re.compile(r"[*?\[\]\\^]|\s")
+"""What means something in a pattern of keys, or ends it."""
+
 _WORD: Final = re.compile(r"'([A-Z]{3,})'")
 
 
@@ -88,7 +92,19 @@ def missing(role: Role, denied: Iterable[str]) -> list[str]:
     return [word for word in denied if word.lower().replace(" ", "|") in words]
 
 
-def rule(role: Role, queue: str) -> str:
+def rule(role: Role, queue: str, partitions: int = 1) -> str:
     """What stands behind ACL SETUSER NAME on >PASSWORD, on servers from version 7."""
-    keys = f"%R~barq:{{{queue}}}:*" if role == "viewer" else f"~barq:{{{queue}}}:*"
-    return " ".join(["resetkeys", "resetchannels", keys, "-@all", *(f"+{word}" for word in sorted(commands(role)))])
+    allowed = "%R~" if role == "viewer" else "~"
+    keys = [f"{allowed}barq:{{{name}}}:*" for name in _names(queue, partitions)]
+    return " ".join(["resetkeys", "resetchannels", *keys, "-@all", *(f"+{word}" for word in sorted(commands(role)))])
+
+
+def _names(queue: str, partitions: int) -> list[str]:
+    """The queue and its partitions as patterns: one for those of one digit, one for those of two, and so on.
+
+    >>> _names("mail", 16), _names("what*", 1)
+    (['mail', 'mail/[0-9]', 'mail/[0-9][0-9]'], ['what\\\\*'])
+    """
+    name = _IN_PATTERNS.sub(lambda found: "?" if found[0].isspace() else f"\\{found[0]}", queue)
+    digits = len(str(partitions - 1)) if partitions > 1 else 0
+    return [name, *(f"{name}/{'[0-9]' * count}" for count in range(1, digits + 1))]

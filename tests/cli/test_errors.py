@@ -60,8 +60,12 @@ def test_wrong_input_is_told_before_the_server_is_asked(cli: Cli) -> None:
         ["enqueue", "email", "{x"],
         ["enqueue", "email", "--priority", "urgent"],
         ["ls", "state:frobbing"],
+        *([verb] for verb in ("retry", "cancel", "remove", "promote")),
+        ["retry", "1", "--where", "state:failed"],
+        ["remove", "1", "--dry-run"],
     ):
-        assert cli(*arguments, "--url", "redis://127.0.0.1:1").code == 2
+        done = cli(*arguments, "--url", "redis://127.0.0.1:1")
+        assert (done.code, "no server" in done.err) == (2, False), (arguments, done)
 
 
 def test_malformed_json_on_stdin_is_exit_2(cli: Cli) -> None:

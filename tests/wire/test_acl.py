@@ -11,7 +11,7 @@ import barq
 from barq import rights
 from barq.http import app as application
 from barq.protocol.scripts import command_names, script
-from barq.store.examine import TRIED
+from barq.store.examine import TRIED, examine
 from barq.store.talk import Wire
 from tests.http.serving import serving
 from tests.support import Server, until
@@ -216,6 +216,84 @@ async def test_a_missing_right_is_named_with_what_gives_it(
         await queue.enqueue("email")
     tell(own_server, "ACL", "SETUSER", role, f"~barq:{{{name}}}:*")
     assert (await asyncio.wait_for(queue.enqueue("email"), 10)).id > 1
+
+
+# ---- queues with partitions, and names that look like patterns
+
+
+@pytest.fixture
+async def parted_as(own_server: Server, name: str) -> AsyncIterator[As]:
+    """The same for a queue with twelve partitions, whose numbers have one digit and two."""
+    made: list[barq.Queue] = []
+    for role in rights.roles():
+        told = rights.rule(role, name, PARTS).split()
+        tell(own_server, "ACL", "SETUSER", role, "reset", "on", ">secret", *told)
+
+    def queue_of(role: rights.Role) -> barq.Queue:
+        url = own_server.url.replace("//", f"//{role}:secret@")
+        made.append(barq.Queue(name, url=url, timeout=5, partitions=PARTS))
+        return made[-1]
+
+    yield queue_of
+    for queue in made:
+        await queue.close()
+
+
+PARTS = 12
+
+
+async def test_the_roles_of_a_queue_with_partitions_can_do_all_that_they_do(parted_as: As) -> None:
+    producer, boss, viewer = parted_as("producer"), parted_as("operator"), parted_as("viewer")
+    jobs = [await producer.enqueue("email", number, token=f"{number}") for number in range(60)]
+    assert {job.id % PARTS for job in jobs} == set(range(PARTS))
+    async with working(with_handlers(parted_as("worker"))):
+        assert await asyncio.gather(*(job.result(20) for job in jobs)) == ["sent"] * 60
+        assert [job.id for job in await viewer.jobs("completed", limit=100)] != []
+        assert (await viewer.counts())["completed"] == 60
+        assert await viewer.workers()
+        assert [event async for event in viewer.events("0", wait=False)]
+    await boss.retry(*(job.id for job in jobs))
+    await boss.pause()
+    assert (await viewer.counts())["waiting"] == 60
+    with pytest.raises(barq.PermissionDenied):
+        await viewer.enqueue("email")
+    with pytest.raises(barq.PermissionDenied):
+        await viewer.cancel(jobs[0].id)
+
+
+async def test_who_may_only_look_is_told_of_partitions_too(parted_as: As, own_server: Server, name: str) -> None:
+    await parted_as("producer").enqueue("email")
+    async with barq.Queue(name, url=own_server.url.replace("//", "//viewer:secret@"), timeout=5) as queue:
+        with pytest.raises(barq.WrongPartitions, match=f"has {PARTS} partitions, and is used here with 1"):
+            await queue.counts()
+
+
+async def test_the_keys_of_others_are_refused_with_partitions_too(parted_as: As, own_server: Server, name: str) -> None:
+    for role in rights.roles():
+        assert parted_as(role)
+        for other in (f"{name}x", f"{name}/x", f"{name}/123", f"{name}/1x", f"{name}/", f"x{name}/1", "other/1"):
+            said = refused(own_server, role, "GET", f"barq:{{{other}}}:seq")
+            assert "permission" in said or "ACL failure" in said, said
+
+
+async def test_doctor_looks_at_the_rights_on_partitions(parted_as: As, own_server: Server, name: str) -> None:
+    queue = parted_as("worker")
+    await queue.enqueue("email")
+    assert (await examine(queue.target, name, "worker")).denied == []
+    tell(own_server, "ACL", "SETUSER", "worker", "reset", "on", ">secret", *rights.rule("worker", name).split())
+    assert (await examine(queue.target, name, "worker")).denied == ["EVAL"]
+
+
+@pytest.mark.parametrize("odd", ["*", "a?c", "[a-z]", "with space", "back\\slash", "a^b", "ünïcode", "-x"])
+async def test_a_name_that_looks_like_a_pattern_allows_that_queue_alone(own_server: Server, odd: str) -> None:
+    tell(own_server, "ACL", "SETUSER", "ada", "reset", "on", ">secret", *rights.rule("producer", odd, 3).split(" "))
+    url = own_server.url.replace("//", "//ada:secret@")
+    for parts in (1, 3):
+        async with barq.Queue(odd, url=url, timeout=5, partitions=parts) as queue:
+            assert (await queue.enqueue("email")).id > 0
+        tell(own_server, "FLUSHALL")
+    for other in ("abc", "b", "back", "x", f"{odd}{odd}"):
+        assert "permission" in refused(own_server, "ada", "GET", f"barq:{{{other}}}:seq")
 
 
 # ---- the lists can't rot

@@ -1,6 +1,7 @@
 """`barq retry`, `cancel`, `promote`, `remove`: what is done with jobs, named by their ids or found by a query."""
 
 import contextlib
+import functools
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Literal
@@ -21,7 +22,16 @@ _DONE: Final = {"retry": "will run again", "cancel": "cancelled", "promote": "pr
 
 
 def _which(function: Any) -> Any:
-    """The options of all acts."""
+    """The options of all acts. What does not fit together is told before the server is asked."""
+
+    @functools.wraps(function)
+    def command(*, ids: tuple[int, ...], where: str | None, dry_run: bool, **rest: Any) -> None:
+        if (where is None) == (not ids):
+            raise InvalidValue(f"barq {function.__name__} takes ids of jobs, or --where QUERY")
+        if ids and dry_run:
+            raise InvalidValue("--dry-run counts what --where finds; ids need no counting")
+        function(ids=ids, where=where, dry_run=dry_run, **rest)
+
     for option in (
         click.option("--yes", is_flag=True, help="Do not ask before acting on what --where finds."),
         click.option("--dry-run", is_flag=True, help="Only count what --where finds."),
@@ -30,8 +40,8 @@ def _which(function: Any) -> Any:
         ),
         click.argument("ids", metavar="[ID...]", type=click.IntRange(min=1), nargs=-1),
     ):
-        function = option(function)
-    return function
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -80,11 +90,7 @@ async def _act(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    if (where is None) == (not ids):
-        raise InvalidValue(f"barq {verb} takes ids of jobs, or --where QUERY")
     if where is None:
-        if dry_run:
-            raise InvalidValue("--dry-run counts what --where finds; ids need no counting")
         await by_id(*ids, by=me())
         done(as_json, f"{_named(len(ids), ids[0])} {_DONE[verb]}", ids=ids)
         return

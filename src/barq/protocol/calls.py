@@ -349,6 +349,11 @@ def prune(space: Space, type: str, *, now_ms: int) -> Call[int]:
     return Call(script("prune"), space.prefix, args, int)
 
 
+def partitions_there(space: Space) -> Call[int | None]:
+    """Into how many the queue was cut, without a word that would cut it: who may only read asks that as well."""
+    return Call(None, space.prefix, (b"GET", space.prefix + b"partitions"), lambda reply: int(reply) if reply else None)
+
+
 class Measured(msgspec.Struct, frozen=True):
     """A slice of a line: how many bytes its jobs take, by the second at which they ended; and where the next one begins."""
 
