@@ -117,6 +117,23 @@ async def test_of_a_queue_with_partitions_who_comes_back_misses_nothing(
                 seen |= {event["data"]["id"] for event in await events.take(1)}
 
 
+@pytest.mark.parametrize("others", [False, True])
+@pytest.mark.parametrize("busy", [0, 1, 2])
+async def test_the_beginning_is_that_of_every_partition(server: Server, name: str, busy: int, *, others: bool) -> None:
+    """Also where nothing has happened in some of them."""
+    async with (
+        barq.Queue(name, url=server.url, partitions=3) as queue,
+        serving(barq.http.app(queue)) as url,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        other = await stack.enter_async_context(listening(f"{url}/events")) if others else None
+        ids = [(await queue.parts[busy].enqueue("email")).id for _ in range(3)]
+        if other is not None:
+            assert [event["data"]["id"] for event in await other.take(3)] == ids
+        async with listening(f"{url}/events?after=0") as events:
+            assert [event["data"]["id"] for event in await events.take(3)] == ids
+
+
 async def test_who_comes_back_while_others_listen_misses_nothing(app: Any, queue: barq.Queue) -> None:
     async with serving(app) as url, listening(f"{url}/events") as other:
         first = await begun(queue, other)

@@ -76,7 +76,7 @@ class Hub:
 
     async def _events(self, after: str | None, number: int) -> AsyncIterator[list[Told]]:
         if after is not None:
-            place = place_of(after)
+            place = self._start_of(after)
             while _is_beyond(self._start, place) or _is_beyond(
                 place, self._last
             ):  # older than what is kept here, or ahead of us
@@ -99,6 +99,10 @@ class Hub:
                 await self._wait()
                 if number == self._next and not server_is_stopping():
                     yield []
+
+    def _start_of(self, after: str) -> Place:
+        """ "0" names the beginning of every partition."""
+        return _BEGINNING * self._queue.partitions if after == "0" else place_of(after)
 
     async def _replay(self, after: str) -> AsyncIterator[list[Told]]:
         part: list[Told] = []
@@ -202,7 +206,7 @@ def place_of(position: str) -> Place:
 
 def _is_beyond(one: Place, other: Place) -> bool:
     """Whether it has an event that the other has not."""
-    return any(here > there for here, there in zip(one, other, strict=False))
+    return any(here > there for here, there in zip(one, other, strict=True))
 
 
 def before(position: str) -> str:
