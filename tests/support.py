@@ -30,6 +30,12 @@ class Server:
         return f"redis://{self.host}:{self.port}"
 
     def start(self) -> "Server":
+        self.launch()
+        wait_until(lambda: self._answers(), "the server answers")
+        return self
+
+    def launch(self) -> None:
+        """Start it without waiting until it has loaded its data."""
         binary = os.environ.get("BARQ_TEST_SERVER") or str(find_binary())
         persistence = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
         self.process = subprocess.Popen(
@@ -48,8 +54,6 @@ class Server:
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_until(lambda: self._answers(), "the server answers")
-        return self
 
     @property
     def running(self) -> bool:

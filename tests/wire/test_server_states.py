@@ -74,6 +74,29 @@ async def busy(server: Server) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
+async def loading(server: Server) -> AsyncIterator[None]:
+    """It was killed and reads its append-only file, slowly: it takes a nap for each command that stands there, for
+    minutes if it is not told otherwise."""
+    tell(server, "EVAL", "for n = 1, 50000 do redis.call('SET', 'much', n) end", "0")
+    server.kill()
+    before, server.options = server.options, (*server.options, *ADA, "--key-load-delay", "500")
+    server.launch()
+    server.options = before
+    await asyncio.to_thread(wait_until, lambda: "LOADING" in answer(server, "GET", "x"), "the server loads")
+    yield
+    assert "LOADING" in answer(server, "GET", "x")
+    tell(server, "CONFIG", "SET", "key-load-delay", "0")
+
+
+def answer(server: Server, *words: str) -> str:
+    """What it says, also while nobody listens."""
+    try:
+        return says(server, *words)
+    except OSError:
+        return ""
+
+
+@contextlib.asynccontextmanager
 async def other_password(server: Server) -> AsyncIterator[None]:
     tell(server, "ACL", "SETUSER", "ada", "resetpass", ">other")
     tell(server, "CLIENT", "KILL", "USER", "ada")
@@ -116,6 +139,7 @@ STATES: Final[dict[str, tuple[Hurdle, dict[str, str]]]] = {
     "OOM": (out_of_memory, row(OK, OK, enqueue=FULL, retry=FULL)),
     "READONLY": (read_only, row(WAITS, OK)),
     "BUSY": (busy, row(WAITS, WAITS)),
+    "LOADING": (loading, row(WAITS, WAITS)),
     "WRONGPASS in mid-run": (other_password, row(WAITS, WAITS)),
     "NOPERM": (no_scripts, row(DENIED, DENIED, events=OK)),
     "maxclients": (too_many_clients, row(WAITS, WAITS)),
