@@ -122,6 +122,23 @@ async def test_a_worker_that_is_replaced_by_one_of_the_other_release_loses_nothi
     assert {(await job.refresh()).failures for job in jobs} == {0}
 
 
+async def test_a_pause_with_an_end_lasts_for_an_old_worker_until_it_is_resumed(party: Party, queue: barq.Queue) -> None:
+    """docs/deploys.md: it does not know of ends. Nothing is lost or run too early; a new worker takes the job at the end."""
+    await queue.pause("email", seconds=0.2)
+    first = await queue.enqueue("email", {"fails": False})
+    old = party.work("old")
+    with pytest.raises(barq.ResultTimeout):
+        await first.result(1.5)
+    await queue.resume("email")
+    assert (await first.result(30)).startswith("old ")
+    old.terminate()
+    old.wait(20)
+    await queue.pause("email", seconds=0.2)
+    second = await queue.enqueue("email", {"fails": False})
+    party.work("new")
+    assert (await second.result(30)).startswith("new ")
+
+
 async def test_what_only_this_release_knows_the_other_one_leaves_alone(
     party: Party, queue: barq.Queue, before: Path, server: Server
 ) -> None:
