@@ -33,6 +33,10 @@ QUERIES = (
     "state:failed age<1h",
     "state:failed ended<1h type:push",
     "state:failed age>1h",
+    "age>1h",
+    "age<1h",
+    "priority:<0 state:waiting",
+    "state:failed priority:<0",
     "data:nowhere",
 )
 

@@ -1,23 +1,22 @@
 """Search: which calls a query needs, as generators that yield each call and are sent its reply. Beside listing.py; no I/O.
 
-A query is answered from the smallest part of all jobs that must hold what it asks for: single ids, a word's jobs in the
-index, or the lines of its states and types. The server leaves out what does not fit; what no index has (the order of words,
-data) is looked for here, in what is left.
+parts.py says which of all jobs a query has to go through. The server leaves out what does not fit; what no index has (the
+order of words, data) is looked for here, in what is left.
 """
 
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from barq.errors import InvalidType, InvalidValue, NoSuchPage, shown
-from barq.listing import Exchange, all_types
+from barq import parts
+from barq.errors import InvalidType, InvalidValue, shown
+from barq.listing import Exchange
 from barq.outcome import decode_error
-from barq.protocol import calls, finding
-from barq.protocol.calls import MOST_PER_CALL, Space, TypeCounts
-from barq.protocol.finding import Find, Found, Part, Wants
+from barq.protocol import finding
+from barq.protocol.calls import MOST_PER_CALL, Space
+from barq.protocol.finding import Find, Found, Wants, Window
 from barq.query import Phrase, Query, Word
 from barq.record import Described
 from barq.states import FINISHED, State, sources
@@ -30,8 +29,6 @@ MOST_LOOKED_AT: Final = 4_000
 MOST_READ: Final = 1_000
 """Jobs that one page reads when it looks for what no index has."""
 MOST_COUNTED: Final = 200_000
-FEW: Final = 1_000
-"""A word with so few jobs is taken without asking how many jobs the lines have."""
 
 Data = Callable[[Described], Any]
 """Reads the data of a job, as those who search may see it."""
@@ -44,17 +41,6 @@ class Walked(msgspec.Struct, frozen=True):
     ids: Sequence[int]
     count: int
     next: str | None
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a page ended: for which query, in which part, behind what."""
-
-    query: int
-    driver: int
-    source: str
-    type: str
-    state: str
-    at: str
 
 
 class Counted(int):
@@ -84,30 +70,32 @@ def walk(
     id_most: int | None = None,
 ) -> Exchange[Walked]:
     """Go through the parts until `limit` jobs are found or so many were looked at."""
-    place = _place(after, query) if after is not None else None
+    place = parts.place(after, query) if after is not None else None
     narrowed = _narrowed(query)
-    if narrowed is None:
+    window: Window = (yield finding.window(space, query.age, now_ms=now_ms)) if query.age else Window()
+    window = window.until(id_most)
+    if narrowed is None or not window:
         return Walked((), (), 0, None)
     reads = bool(query.phrases or query.data)
     wants = "jobs" if reads else wants
     reads_left = MOST_READ
-    driver, parts = yield from _parts(space, narrowed, place)
+    driver, through = yield from parts.parts(space, narrowed, window, place, merges=wants != "count")
     found = _Found([], [], 0)
-    for at, part in enumerate(parts):
-        behind = place.at.encode("latin-1") if place is not None and _order(place) == _order(part) else b""
+    for at, part in enumerate(through):
+        behind = parts.begin(part, place)
         more = True
         while more:
             if found.count >= limit or looks <= 0 or reads_left <= 0:
-                return found.walked(_next(query, driver, part, behind))
+                return found.walked(parts.behind(query, driver, part, behind))
             most = limit - found.count if wants == "count" else min(limit - found.count, MOST_PER_CALL)
             one = Find(
-                narrowed, part, wants, behind, MOST_PER_CALL if reads else most, min(LOOKS, looks), now_ms, id_most
+                narrowed, part, wants, behind, MOST_PER_CALL if reads else most, min(LOOKS, looks), now_ms, window
             )
             got: Found = yield finding.find(space, one)
             kept = [i for i, job in enumerate(got.jobs) if not reads or _holds_all(query, job, data)]
             if len(kept) > most:
                 found.add_jobs([got.jobs[i] for i in kept[:most]])
-                return found.walked(_next(query, driver, part, got.places[kept[most - 1]]))
+                return found.walked(parts.behind(query, driver, part, got.places[kept[most - 1]]))
             if wants == "jobs":
                 found.add_jobs([got.jobs[i] for i in kept])
             else:
@@ -115,8 +103,8 @@ def walk(
                 found.count += got.count
             behind, more = got.place, got.more
             looks, reads_left = looks - got.looked, reads_left - (len(got.jobs) if reads else 0)
-        if at + 1 < len(parts) and found.count >= limit:
-            return found.walked(_next(query, driver, parts[at + 1], b""))
+        if at + 1 < len(through) and found.count >= limit:
+            return found.walked(parts.behind(query, driver, through[at + 1], b""))
     return found.walked(None)
 
 
@@ -140,8 +128,8 @@ class _Found:
 def count(space: Space, query: Query, *, now_ms: int, data: Data) -> Exchange[Counted]:
     """How many jobs fit: from what the server counts anyway where that is enough, else by looking at them."""
     if query == Query(text=query.text, states=query.states, types=query.types):
-        counts = yield from _counts(space, query)
-        return Counted(sum(counts[type_][state] for type_ in counts for state in _states(query)))
+        counts = yield from parts.counts(space, query)
+        return Counted(sum(counts[type_][state] for type_ in counts for state in parts.states(query)))
     if len(query.words) == 1 and query == Query(text=query.text, words=query.words) and _asked(query.words[0]):
         (number,) = yield finding.gauge(space, query.words)
         return Counted(number)
@@ -172,136 +160,12 @@ def for_act(verb: str, query: Query) -> Query:
     return msgspec.structs.replace(query, states=tuple(state for state in State if state in allowed))
 
 
-# ---- parts
-
-
-def _parts(space: Space, query: Query, place: Place | None) -> Exchange[tuple[int, list[Part]]]:
-    """The parts to go through, and the number of the word that they are there for (0 = lines, -1 = ids)."""
-    if query.ids:
-        return -1, [Part("ids", ids=query.ids)]
-    driver = place.driver if place is not None else None
-    if driver is not None and not 0 <= driver <= len(query.words):
-        raise NoSuchPage("after is the `next` of a page with another query")
-    counts: dict[str, dict[str, int]] | None = None
-    if driver is None:
-        driver, counts = yield from _choice(space, query)
-    if driver and query.words[driver - 1].field:
-        parts = [_in_index(query.words[driver - 1], driver)]
-    else:
-        counts = (yield from _counts(space, query)) if counts is None else counts
-        parts = list(_with_lines(query, driver, counts))
-    return driver, [part for part in parts if place is None or _order(part) >= _order(place)]
-
-
-def _choice(space: Space, query: Query) -> Exchange[tuple[int, dict[str, dict[str, int]] | None]]:
-    """The word with the fewest jobs, or 0 when the lines have fewer."""
-    if not query.words:
-        return 0, None
-    sizes = yield finding.gauge(space, query.words)
-    best = min((size, number) for number, size in enumerate(sizes, 1))
-    if query.words[best[1] - 1].field and best[0] <= FEW:
-        return best[1], None
-    counts = yield from _counts(space, query)
-    costs = [(sum(counts[type_][state] for type_ in counts for state in _states(query)), 0)]
-    for number, (word, size) in enumerate(zip(query.words, sizes, strict=True), 1):
-        named = [type_ for type_ in counts if not word.field and _names(word, type_)]
-        costs.append((size + sum(counts[type_][state] for type_ in named for state in _states(query)), number))
-    return min(costs)[1], counts
-
-
-def _in_index(word: Word, driver: int) -> Part:
-    low, high = finding.range_of(word)
-    return Part("terms", driver, low=low, high=high)
-
-
-def _with_lines(query: Query, driver: int, counts: dict[str, dict[str, int]]) -> Iterator[Part]:
-    """Lines of the states and types; those of a word alone come behind the job with that id and its jobs in the index."""
-    word = query.words[driver - 1] if driver else None
-    if word is not None:
-        if word.value.isdigit() and len(word.value) <= 16 and 1 <= int(word.value) <= 2**53:
-            yield Part("ids", driver, ids=(int(word.value),))
-        yield _in_index(word, driver)
-    for type_ in sorted(counts):
-        if word is not None and not _names(word, type_):
-            continue
-        for state in _states(query):
-            if counts[type_][state]:
-                low, high = _bounds(query, state)
-                yield Part("line", driver, type_, state, low=low, high=high)
-
-
-def _bounds(query: Query, state: State) -> tuple[bytes, bytes]:
-    """Of the score of a line, where that is known before the script runs."""
-    if state is State.WAITING:
-        span = query.priority
-        return (
-            b"-inf" if span.least is None else b"%d" % span.least,
-            b"+inf" if span.most is None else b"%d" % span.most,
-        )
-    return b"-inf", b"+inf"
-
-
-def _counts(space: Space, query: Query) -> Exchange[dict[str, dict[str, int]]]:
-    """Type -> state -> how many jobs, of the types that the query allows."""
-    if query.types and not any(name.prefix for name in query.types):
-        _, rows = yield calls.counts(space, [name.text for name in query.types])
-        found: Iterable[TypeCounts] = rows
-    else:
-        every = yield from all_types(space)
-        found = (row for row in every.values() if not query.types or any(name.fits(row.type) for name in query.types))
-    return {row.type: dict(row.counts) for row in found}
-
-
-def _names(word: Word, type: str) -> bool:
-    """As find.lua has it."""
-    name = type.encode().lower()
-    return name == word.value or (word.prefix and name.startswith(word.value))
-
-
-def _states(query: Query) -> Sequence[State]:
-    return query.states or tuple(State)
-
-
 def _narrowed(query: Query) -> Query | None:
     """The query with the states that can fit; None when none can."""
     if not query.ended:
         return query
-    states = tuple(state for state in _states(query) if state in FINISHED)
+    states = tuple(state for state in parts.states(query) if state in FINISHED)
     return msgspec.structs.replace(query, states=states) if states else None
-
-
-# ---- places
-
-
-def _next(query: Query, driver: int, part: Part, at: bytes) -> str:
-    place = Place(_check(query), driver, part.source, part.type, part.state or "", at.decode("latin-1"))
-    return msgspec.json.encode(place).decode()
-
-
-def _place(after: Any, query: Query) -> Place:
-    try:
-        place = msgspec.json.decode(after, type=Place)
-        place.at.encode("latin-1")
-    except (msgspec.DecodeError, msgspec.ValidationError, TypeError, ValueError):
-        raise NoSuchPage(f"after must be the `next` of a page, got {shown(after)}") from None
-    if place.query != _check(query):
-        raise NoSuchPage("after is the `next` of a page with another query")
-    return place
-
-
-def _check(query: Query) -> int:
-    return zlib.crc32(repr(msgspec.structs.replace(query, text="")).encode())
-
-
-_SOURCES: Final = ("ids", "terms", "line")
-_ORDER_OF_STATES: Final = {"": -1, **{str(state): at for at, state in enumerate(State)}}
-
-
-def _order(one: Part | Place) -> tuple[int, str, int]:
-    """Parts come in this order, so that a page goes on behind a part that is not there any more."""
-    if one.source not in _SOURCES or (one.state or "") not in _ORDER_OF_STATES:
-        raise NoSuchPage("after must be the `next` of a page")
-    return _SOURCES.index(one.source), one.type, _ORDER_OF_STATES[one.state or ""]
 
 
 # ---- what no index has

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from barq import parts, search
 from barq.options import Retention
 from barq.outcome import encode_error
 from barq.protocol.calls import Space
@@ -160,6 +161,16 @@ QUERIES: dict[str, Callable[[Described, set[tuple[str, bytes]], int], bool]] = {
     "age>10s ada": lambda job, found, now: (
         now - job.record.created_ms > 10_000 and any(w.startswith(b"ada") for _, w in found)
     ),
+    "age<40s": lambda job, found, now: now - job.record.created_ms < 40_000,
+    "age>40s state:waiting,delayed": lambda job, found, now: (
+        now - job.record.created_ms > 40_000 and job.status.state in ("waiting", "delayed")
+    ),
+    "age<90s age>30s customer:42": lambda job, found, now: (
+        30_000 < now - job.record.created_ms < 90_000 and ("customer", b"42") in found
+    ),
+    "age<60s priority:<1 type:e*,push": lambda job, found, now: (
+        now - job.record.created_ms < 60_000 and job.record.priority < 1 and job.record.type in ("email", "push")
+    ),
     "ended<30s": lambda job, found, now: job.status.state in FINISHED and now - job.status.score < 30_000,
     "ended>30s type:email": lambda job, found, now: (
         job.status.state in FINISHED and now - job.status.score > 30_000 and job.record.type == "email"
@@ -167,10 +178,9 @@ QUERIES: dict[str, Callable[[Described, set[tuple[str, bytes]], int], bool]] = {
 }
 
 
-async def found(engine: Engine, query: str, **options: Any) -> list[int]:
+async def found(engine: Engine, query: str, after: str | None = None, **options: Any) -> list[int]:
     """Ids of all pages."""
     ids: list[int] = []
-    after = None
     for _ in range(10_000):
         page = await engine.find(query, after=after, **options)
         ids += page.ids
@@ -181,7 +191,9 @@ async def found(engine: Engine, query: str, **options: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_the_index_finds_what_looking_at_every_job_finds(engine: Engine, seed: int) -> None:
+async def test_the_index_finds_what_looking_at_every_job_finds(
+    engine: Engine, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine.space = Space(engine.space.queue, completed=Retention(count=8), failed=Retention(age=200))
     story = Story(engine, seed)
     await story.enqueue()
@@ -194,7 +206,9 @@ async def test_the_index_finds_what_looking_at_every_job_finds(engine: Engine, s
             assert sorted(await found(engine, query)) == expected, (round, query)
             in_pages = await found(engine, query, limit=5, looks=25, wants=story.random.choice(["jobs", "ids"]))
             assert sorted(in_pages) == expected, (round, query)
-            assert sum([(await engine.find(query, wants="count", limit=2**53)).count]) == len(expected), query
+            monkeypatch.setattr(search, "LOOKS", story.random.choice([10, 1000]))
+            assert (await engine.find(query, wants="count", limit=2**53)).count == len(expected), query
+            monkeypatch.undo()
         await assert_terms_are_those_of_the_jobs(story, jobs)
     await engine.act("cancel", *jobs)
     await engine.act("remove", *jobs)
@@ -236,12 +250,86 @@ async def test_a_page_goes_on_behind_its_last_job_whatever_has_moved(engine: Eng
 
 async def test_a_page_looks_at_so_many_jobs_and_no_more(engine: Engine) -> None:
     for _ in range(4):
-        await engine.enqueue(*["email"] * 250)
-    page = await engine.find("age>1h", looks=900)
-    assert page.ids == []
+        await engine.enqueue(*[new(due=b"+5000")] * 250)
+    page = await engine.find("priority:<0", looks=900)
+    assert list(page.ids) == []
     assert page.next is not None
-    rest = await engine.find("age>1h", after=page.next, looks=101)
-    assert rest.next is None
+    rest = await engine.find("priority:<0", after=page.next, looks=101)
+    assert (list(rest.ids), rest.next) == ([], None)
+
+
+async def test_what_the_order_of_a_line_tells_is_not_looked_for(engine: Engine) -> None:
+    """However many jobs there are, of a filter that the order of lines or ids answers only those that fit are looked at."""
+    for type_ in ("email", "push"):
+        for priority in (0, 5):
+            await engine.enqueue(*[new(type_, priority=priority)] * 250)
+    engine.clock.advance(3600)
+    young = await engine.enqueue(*[new("email", priority=5)] * 3, *[new("push", priority=7)] * 2)
+    engine.clock.advance(1800)
+    held = await engine.claim("email", 20)
+    await engine.complete(*held)
+    for query, ids in {
+        "priority:<0": [],
+        "priority:>5": young[:2:-1],
+        "priority:>=5 age<1h": [*young[:2:-1], *young[2::-1]],
+        "age<1h": young[::-1],
+        "age<1h state:waiting": [*young[:2:-1], *young[2::-1]],
+        "age<10m": [],
+        "age>1w": [],
+        "age>1h age<80m": [],
+        "ended>1s": [],
+        "ended<1s type:push": [],
+        "age>1w ended<1h": [],
+    }.items():
+        page = await engine.find(query, looks=100)
+        assert (sorted(page.ids), page.next) == (sorted(ids), None), query
+
+
+async def test_jobs_that_are_gone_hide_no_others_of_their_age(engine: Engine) -> None:
+    """Ids are halved to find an age; where most of them are not there any more, what is left is looked at."""
+    kept = []
+    for _ in range(40):
+        ids = await engine.enqueue(*["email"] * 100)
+        kept.append(ids[37])
+        await engine.act("remove", *(id for id in ids if id != ids[37]))
+        engine.clock.advance(100)
+    assert sorted(await found(engine, "age<1450s")) == kept[-14:]
+    assert sorted(await found(engine, "age>1450s")) == kept[:-14]
+    assert sorted(await found(engine, "age>1450s age<2000s", limit=2, looks=20)) == kept[-19:-14]
+
+
+async def test_lines_of_several_types_are_one_by_time(engine: Engine) -> None:
+    ended = []
+    for n in range(30):
+        (id,) = await engine.enqueue(f"type{n % 3}")
+        if n % 5:
+            (held,) = await engine.claim(f"type{n % 3}")
+            await engine.settle(ending(held, "fail" if n % 2 else "complete", b"null"))
+        else:
+            await engine.act("cancel", id)
+        engine.clock.advance(n % 2)  # two end at the same moment
+        ended.append(id)
+    for looks in (4, 1000):
+        assert await found(engine, "state:completed,failed,cancelled", limit=4, looks=looks) == ended[::-1]
+        assert (
+            await found(engine, "state:completed,failed,cancelled", limit=7, looks=looks, wants="jobs") == ended[::-1]
+        )
+
+
+@pytest.mark.parametrize("most", [0, 2])
+async def test_too_many_lines_come_one_after_the_other(
+    engine: Engine, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "MOST_MERGED", most)
+    ids = await engine.enqueue(*[f"type{n % 3}" for n in range(30)])
+    assert await found(engine, "", limit=4) == [*ids[::3][::-1], *ids[1::3][::-1], *ids[2::3][::-1]]
+    page = await engine.find("", limit=4)
+    monkeypatch.setattr(parts, "MOST_MERGED", 3)  # so many that they would come as one by now
+    assert await found(engine, "", after=page.next, limit=50) == [
+        *ids[::3][-5::-1],
+        *ids[1::3][::-1],
+        *ids[2::3][::-1],
+    ]
 
 
 async def test_an_index_without_a_job_of_the_word_finds_nothing(engine: Engine) -> None:

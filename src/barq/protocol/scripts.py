@@ -36,6 +36,7 @@ _LIBRARY = (
     "forget",
     "look",
     "rank",
+    "merged",
     "once",
     "audit",
     "acted",

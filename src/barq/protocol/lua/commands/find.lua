@@ -1,21 +1,27 @@
 -- find: the jobs that fit in one part of all there is, newest first, as far as one call may look.
--- source: line (that of `type` and `state`), terms (the index from `low` to `high`), ids (those given)
--- after: the place behind which it goes on, '' = the beginning: (score id) in a line, a member of the index, a number of ids
+-- source: lines (each_line, merged), terms (the index from `low` to `high`), ids (those given), span (ids from id_most to id_least)
+-- after: the place behind which it goes on, '' = the beginning: (score id) in lines, a member of the index, a number of ids, an id
 -- driver: which of the words it is of whose jobs this is a part, 0 = of none. A word alone is looked for in several parts:
 -- as an id, in the index, in the names of types; a job that fits in one of them is left out of those behind.
 -- wants: jobs, ids, count
--- states: of terms and ids ' STATE STATE ', '' = all. types: =NAME or ^BEGINNING, each with \n behind; '' = all
+-- states: of what are no lines ' STATE STATE ', '' = all. types: =NAME or ^BEGINNING, each with \n behind; '' = all
 -- the bounds of priority, age and ended (ms ago) may be '' each
--- args: now source type state low high after driver wants most looks bytes states types priority_least priority_most age_least age_most ended_least ended_most id_most word_count
+-- id_least, id_most: no others; from sure_least to sure_most the age fits
+-- args: now source low high after driver wants most looks bytes states types priority_least priority_most age_least age_most ended_least ended_most id_least id_most sure_least sure_most word_count line_count
 -- each_word: field value kind
+-- each_line: of_type of_state
 -- each_id: id
 -- kind: exact, prefix; field: '' = any
 -- returns: {1 when there may be more, how many it looked at, how many fit, the last place, ids or (place, id, state, score, record, run, end, note)*}
 -- flags: no-writes
--- uses: clock lines look rank
+-- uses: clock lines look rank merged
 local AT_ONCE = 250
+local READ_AT_ONCE = 256 * 1024 -- bytes of records
+local PASSED = 0.1 -- of looking at a job is what it costs to pass over one
+local CLOCKS_DIFFER_MS = 10000
 local t = time_ms(now)
-most, looks, bytes, driver, id_most = tonumber(most), tonumber(looks), tonumber(bytes), tonumber(driver), tonumber(id_most)
+most, looks, bytes, driver = tonumber(most), tonumber(looks), tonumber(bytes), tonumber(driver)
+id_least, id_most, sure_least, sure_most = tonumber(id_least), tonumber(id_most), tonumber(sure_least), tonumber(sure_most)
 
 local function bound(text, otherwise) return text == '' and otherwise or tonumber(text) end
 local least_priority, most_priority = bound(priority_least, -math.huge), bound(priority_most, math.huge)
@@ -88,103 +94,172 @@ local function state_of(id, of_type)
   end
 end
 
--- ---- a slice of the source behind the last place: lists of ids, scores (of lines), terms (of the index) and places
-local given, rank = {}, nil
-for i, id in each_id() do given[i] = id end
-
-local function slice(most_of_it)
-  local ids, scores, terms, places = {}, {}, {}, {}
-  if source == 'ids' then
-    for at = tonumber(after == '' and 0 or after) + 1, math.min(#given, (after == '' and 0 or after) + most_of_it) do
-      ids[#ids + 1], places[#places + 1] = given[at], whole(at)
-    end
-  elseif source == 'terms' then
-    local top = after == '' and high or '(' .. after
-    places = call('ZREVRANGEBYLEX', prefix .. 'find', top, low, 'LIMIT', 0, most_of_it)
-    for i, member in ipairs(places) do terms[i], ids[i] = string.match(member, '^(.*)%z(.-)$') end
-  else
-    local key = line(type, state)
-    if not rank then
-      local score, id = string.match(after, '^(%S+) (%S+)$')
-      if score then
-        rank = call('ZCARD', key) - before(key, tonumber(score), id)
-      else
-        rank = high == '+inf' and 0 or call('ZCOUNT', key, '(' .. high, '+inf')
-      end
-    end
-    local found = call('ZREVRANGE', key, rank, rank + most_of_it - 1, 'WITHSCORES')
-    rank = rank + #found / 2
-    local lowest = low == '-inf' and -math.huge or tonumber(low)
-    for i = 1, #found, 2 do
-      if tonumber(found[i + 1]) < lowest then break end
-      local n = #ids + 1
-      ids[n], scores[n], places[n] = found[i], found[i + 1], found[i + 1] .. ' ' .. found[i]
-    end
-  end
-  return ids, scores, terms, places
+-- the scores between which a job of a line can fit: a job has ended no earlier than it was made
+local function bounds_of(of_state)
+  if of_state == WAITING then return least_priority, most_priority end
+  if ENDED[of_state] then return math.max(first_ended, first_created - CLOCKS_DIFFER_MS), last_ended end
+  return -math.huge, math.huge
 end
 
+-- ---- whether jobs fit
 local looked, told, more, read = 0, 0, 0, 0
-local answer = {0, 0, 0, after}
-local needs_terms = source == 'terms' or #words > 0
-while more == 0 do
-  local most_of_it = math.min(AT_ONCE, looks - looked)
-  local ids, scores, terms_of, places = slice(most_of_it)
-  if #ids == 0 then break end
-  local stored = needs_terms and call('HMGET', prefix .. 'terms', unpack(ids)) or {}
+
+local function in_time(created) return created >= first_created and created <= last_created end
+local function in_order(priority) return priority >= least_priority and priority <= most_priority end
+
+local function fits_by_record(id, record, in_state, score)
+  if not record then return false end
+  local created, priority = string.match(record, '^(%d+)\t(%-?%d+)\t')
+  return in_order(tonumber(in_state == WAITING and score or priority)) and in_time(tonumber(created))
+end
+
+local function surely_in_time(id)
+  if not by_age then return true end
+  local number = tonumber((string.sub(id, 2)))
+  return number >= sure_least and number <= sure_most
+end
+
+local function fits_by_words(id, of_type, in_state, term, terms)
+  if in_state == COMPLETED and terms then
+    terms = string.match(terms, '^(.-\n)\n') or terms -- what it failed with before is not its error any more
+  end
+  return not told_elsewhere(id, term, terms) and holds_words(id, of_type, terms)
+end
+
+-- what fits of a stretch of a line; what is counted needs no place
+local stretch = 8
+local function sift(one, ids, scores)
+  looked = looked + #ids
+  local kept_ids, kept_scores, size = {}, {}, 0
+  local by_record = by_priority and one.state ~= WAITING
+  for _, id in ipairs(ids) do by_record = by_record or not surely_in_time(id) end
+  local stored = #words > 0 and #ids > 0 and call('HMGET', prefix .. 'terms', unpack(ids))
+  local records = by_record and #ids > 0 and call('HMGET', prefix .. 'job', unpack(ids))
   for i, id in ipairs(ids) do
-    local terms, record = stored[i], nil
-    local of_type, at_state, score = type, state, scores[i]
-    looked = looked + 1
-    if source ~= 'line' then
-      of_type = terms and string.match(terms, '^[^\n]*')
-      if not of_type then
-        record = call('HGET', prefix .. 'job', id)
-        if record then of_type = select(2, header(record)) end
-      end
-      at_state = nil
-      if of_type and of_wanted_type(of_type) then at_state, score = state_of(id, of_type) end
-    elseif string.sub(id, 1, 1) == '_' then
-      at_state = nil -- the long member that is no job
+    local record, score = records and records[i], scores[i]
+    if record then size = size + #record end
+    if (not stored or fits_by_words(id, one.type, one.state, nil, stored[i]))
+      and (not records or fits_by_record(id, record, one.state, score)) then
+      kept_ids[#kept_ids + 1], kept_scores[#kept_scores + 1] = id, score
     end
-    local fits = at_state and tonumber((string.sub(id, 2))) <= id_most
-    if fits and at_state == COMPLETED and terms then
-      terms = string.match(terms, '^(.-\n)\n') or terms -- what it failed with before is not its error any more
+  end
+  read = read + size
+  stretch = size > READ_AT_ONCE and math.max(1, math.floor(stretch / 2)) or math.min(AT_ONCE, stretch * 2)
+  if wants ~= 'count' then return kept_ids, kept_scores end
+  told = told + #kept_ids
+  return {}, {}
+end
+
+local function fits(job, terms)
+  local id = job.id
+  local number = tonumber((string.sub(id, 2)))
+  if not number or number < id_least or number > id_most then
+    looked = looked + PASSED
+    return false
+  end
+  job.type = terms and string.match(terms, '^[^\n]*')
+  job.record = not job.type and call('HGET', prefix .. 'job', id)
+  if job.record then job.type = select(2, header(job.record)) end
+  looked = looked + (job.type and 1 or PASSED)
+  if job.type and of_wanted_type(job.type) then job.state, job.score = state_of(id, job.type) end
+  if not job.state or not fits_by_words(id, job.type, job.state, job.term, terms) then return false end
+  local score = tonumber(job.score)
+  if by_end and not (ENDED[job.state] and score >= first_ended and score <= last_ended) then return false end
+  if by_priority and job.state == WAITING and not in_order(score) then return false end
+  if surely_in_time(id) and (not by_priority or job.state == WAITING) then return true end
+  job.record = job.record or call('HGET', prefix .. 'job', id)
+  read = read + (job.record and #job.record or 0)
+  return fits_by_record(id, job.record, job.state, score)
+end
+
+-- ---- a slice of the source behind the last place: of each job its id, its place, and what the source says of it
+local given, lines = {}, nil
+for i, id in each_id() do given[i] = id end
+
+-- the scores between which a job of a line can fit: a job has ended no earlier than it was made
+local function bounds_of(of_state)
+  if of_state == WAITING then return least_priority, most_priority end
+  if ENDED[of_state] then return math.max(first_ended, first_created - CLOCKS_DIFFER_MS), last_ended end
+  return -math.huge, math.huge
+end
+
+local SLICES = {}
+
+function SLICES.ids(jobs)
+  for at = tonumber(after == '' and 0 or after) + 1, math.min(#given, (after == '' and 0 or after) + AT_ONCE) do
+    jobs[#jobs + 1] = {id = given[at], place = whole(at)}
+  end
+end
+
+function SLICES.span(jobs)
+  local from = after == '' and id_most or tonumber(after) - 1
+  for number = from, math.max(from - AT_ONCE + 1, id_least), -1 do
+    jobs[#jobs + 1] = {id = member(number), place = whole(number)}
+  end
+end
+
+function SLICES.terms(jobs)
+  local top = after == '' and high or '(' .. after
+  for i, found in ipairs(call('ZREVRANGEBYLEX', prefix .. 'find', top, low, 'LIMIT', 0, AT_ONCE)) do
+    local term, id = string.match(found, '^(.*)%z(.-)$')
+    jobs[i] = {id = id, place = found, term = term}
+  end
+end
+
+-- one job, or one that was passed over
+function SLICES.lines(jobs)
+  if not lines then
+    lines = {}
+    for i, of_type, of_state in each_line() do lines[i] = open_line(of_type, of_state, after, bounds_of(of_state)) end
+  end
+  local enough = wants == 'jobs' and most - told + 1 or AT_ONCE
+  local length = math.min(stretch, math.max(8, math.ceil(enough / #lines)))
+  local one, passed = highest(lines, length, id_least, id_most, sift)
+  looked = looked + passed * PASSED
+  if not one then return end
+  local id, score = one.ids[one.at], one.scores[one.at]
+  one.at = one.at + 1
+  jobs[1] = {id = id, place = score .. ' ' .. id, score = score, type = one.type, state = one.state, passed = id == one.passed}
+end
+
+local answer = {0, 0, 0, after}
+while more == 0 do
+  local jobs = {}
+  SLICES[source](jobs)
+  if #jobs == 0 then break end
+  local stored = {}
+  if source ~= 'lines' then
+    local ids = {}
+    for i, job in ipairs(jobs) do ids[i] = job.id end
+    stored = call('HMGET', prefix .. 'terms', unpack(ids))
+  end
+  for i, job in ipairs(jobs) do
+    local fitting = not job.passed and (source == 'lines' or fits(job, stored[i]))
+    if fitting and wants == 'jobs' and not job.record then
+      job.record = call('HGET', prefix .. 'job', job.id)
+      fitting = job.record
     end
-    fits = fits and not told_elsewhere(id, terms_of[i], terms) and holds_words(id, of_type, terms)
-    if fits and by_end then
-      fits = ENDED[at_state] and tonumber(score) >= first_ended and tonumber(score) <= last_ended
-    end
-    if fits and (by_priority or by_age or wants == 'jobs') then
-      record = record or call('HGET', prefix .. 'job', id)
-      local created, priority = string.match(record or '', '^(%d+)\t(%-?%d+)\t')
-      fits = record
-        and tonumber(priority) >= least_priority and tonumber(priority) <= most_priority
-        and tonumber(created) >= first_created and tonumber(created) <= last_created
-      read = read + (record and #record or 0)
-    end
-    if fits and told == most then
+    if fitting and told == most then
       more = 1
       break
     end
-    if fits then
+    if fitting then
       told = told + 1
       if wants == 'jobs' then
-        answer[#answer + 1] = places[i]
-        describe(answer, id, at_state, score, record)
-        read = read + #(answer[#answer - 1] or '')
+        answer[#answer + 1] = job.place
+        describe(answer, job.id, job.state, job.score, job.record)
+        read = read + #job.record + #(answer[#answer - 1] or '')
       elseif wants == 'ids' then
-        answer[#answer + 1] = id
+        answer[#answer + 1] = job.id
       end
     end
-    answer[4] = places[i]
+    answer[4] = job.place
     if read > bytes or looked >= looks then
       more = 1
       break
     end
   end
   after = answer[4]
-  if #ids < most_of_it then break end
 end
-answer[1], answer[2], answer[3] = more, looked, told
+answer[1], answer[2], answer[3] = more, math.ceil(looked), told
 return answer
