@@ -70,19 +70,19 @@ def decode_error(body: bytes) -> ErrorInfo:
     return ErrorInfo(told.type, told.message, trace.decode("utf-8", "replace"), told.place)
 
 
-_HERE: Final = (os.path.join(os.path.dirname(__file__), ""), "<")
-_NOT_OWN: Final = (
-    *_HERE,
-    *{os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib", "purelib", "platlib")},
+_HERE: Final = os.path.join(os.path.dirname(__file__), "")
+_DEMO: Final = os.path.join(_HERE, "cli", "demo_")  # an application, though it comes with barq
+_NOT_OWN: Final = tuple(
+    {os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
 
 
 def place_of(error: BaseException) -> str:
     """The innermost frame that is neither of the standard library, of an installed package, nor of barq; where all are,
     as those of an application that is installed itself, the outermost one that is not of barq."""
-    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    own = [place for place in places if not place[0].startswith(_NOT_OWN)]
-    others = [place for place in places if not place[0].startswith(_HERE)]
+    every = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    others = [place for place in every if place[0].startswith(_DEMO) or not place[0].startswith((_HERE, "<"))]
+    own = [place for place in others if not place[0].startswith(_NOT_OWN)]
     chosen = own[-1:] or others[:1]
     return "".join(_clean(f"{os.path.basename(file)}:{line}") for file, line in chosen)
 

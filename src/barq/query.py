@@ -125,7 +125,7 @@ def _in_quotes(text: str) -> str:
 
 
 def parse(text: Any) -> Query:
-    """Read a query. Raises InvalidValue, which names the word and what is allowed."""
+    """Read a query. Raises InvalidValue, which names the word, where it stands, and what is allowed."""
     if isinstance(text, Query):
         return text
     if not isinstance(text, str):
@@ -157,13 +157,10 @@ class _Reader:
     def query(self) -> Query:
         while self._skip_spaces():
             begun = self._at
-            term = _TERM.match(self._text, self._at)
-            if term is None:
-                self._text_words("", self._value("a word", several=False)[0])
-                continue
-            self._at = term.end()
-            name, operator = term[1], term[2].removeprefix(":")
-            self._term(name, operator, self._text[begun : self._at])
+            try:
+                self._part(_TERM.match(self._text, begun))
+            except InvalidValue as error:
+                raise InvalidValue(f"{error} (at character {begun + 1} of the query)") from None
         if len(self._words) + len(self._data) > MOST_WORDS_ASKED:
             raise InvalidValue(
                 f"a query has at most {MOST_WORDS_ASKED} words, got {len(self._words) + len(self._data)}"
@@ -175,6 +172,13 @@ class _Reader:
             data=tuple(self._data),
             **self._parts,
         )
+
+    def _part(self, term: re.Match[str] | None) -> None:
+        if term is None:
+            self._text_words("", self._value("a word", several=False)[0])
+        else:
+            self._at = term.end()
+            self._term(term[1], term[2].removeprefix(":"), term[0])
 
     def _term(self, name: str, operator: str, shown_as: str) -> None:
         known = name.lower() if name.lower() in RESERVED else ""

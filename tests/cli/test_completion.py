@@ -11,6 +11,7 @@ import pytest
 import barq.sync
 from barq.cli.completion import SHELLS
 from tests.cli.support import Cli, environment
+from tests.cli.terminal import ENTER, TAB, terminal
 from tests.support import free_port, wait_until
 
 BIN = Path(sys.executable).parent
@@ -62,14 +63,35 @@ def test_without_a_server_types_are_not_completed_and_nothing_is_said(cli: Cli) 
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
-def test_fish_completes_commands(cli: Cli) -> None:
-    assert "worker" in " ".join(shell(cli, "fish", "barq completion fish | source; complete -C 'barq wo'"))
+def test_fish_completes_commands_options_and_types(cli: Cli, jobs: barq.sync.Queue) -> None:
+    jobs.enqueue("email")
+    asked = "barq completion fish | source; complete -C 'barq {}'"
+    assert {"worker", "workers"} <= set(shell(cli, "fish", asked.format("wo")))
+    assert "--timeout" in shell(cli, "fish", asked.format("wait --"))
+    wait_until(lambda: shell(cli, "fish", asked.format("ls --type e")) == ["email"], "types of an option", seconds=60)
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh")
-def test_zsh_takes_the_script(cli: Cli) -> None:
-    script = 'autoload -U compinit && compinit -D; eval "$(barq completion zsh)"; print $_comps[barq]'
-    assert shell(cli, "zsh", script) == ["_barq_completion"]
+INTERACTIVE = {
+    "bash": (["bash", "--norc", "--noprofile", "-i"], 'eval "$(barq completion bash)"'),
+    "zsh": (["zsh", "-f", "-i"], 'autoload -U compinit && compinit -D; eval "$(barq completion zsh)"'),
+    "fish": (["fish", "--no-config", "-i"], "barq completion fish | source"),
+}
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_tab_completes_on_a_terminal(cli: Cli, name: str) -> None:
+    (program, *options), begins = INTERACTIVE[name]
+    path = shutil.which(program)
+    if path is None:
+        pytest.skip(f"needs {name}")
+    env = {**cli.env, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(cli.folder), "PS1": "$ "}
+    with terminal([path, *options], cli.folder, **env) as screen:
+        screen.type(f"{begins}; echo re''ady{ENTER}")
+        screen.holds("ready")
+        screen.type(f"barq wo{TAB}")
+        screen.holds("barq worker")
+        screen.type(f"s --js{TAB}")
+        screen.holds("barq workers --json")
 
 
 @pytest.mark.parametrize("name", SHELLS)

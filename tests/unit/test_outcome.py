@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import barq
 from barq.outcome import decode_error, encode_error, place_of
 
 HERE = Path(__file__).name
@@ -64,6 +65,11 @@ def test_an_application_that_is_installed_itself_has_a_place_all_the_same() -> N
 def test_an_error_that_nobody_raised_has_none(error: Exception) -> None:
     assert place_of(error) == ""
     assert b"place" not in encode_error(error).partition(b"\n")[0]
+
+
+def test_the_jobs_of_the_demo_have_a_place_though_they_come_with_barq() -> None:
+    assert place_of(caught(compiled(str(Path(barq.__file__).parent / "cli" / "demo_jobs.py")))) == "demo_jobs.py:2"
+    assert place_of(caught(compiled(str(Path(barq.__file__).parent / "worker" / "run.py")))) == ""
 
 
 def test_the_place_is_read_back_and_older_records_have_none() -> None:

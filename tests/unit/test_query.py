@@ -108,6 +108,15 @@ def test_what_a_wrong_query_is_told(text: str, says: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [("state:faild", 1), ("type:email  age>1y mailbox", 13), ('email "open', 7), ('ok "a"b', 4), ("état:1 id:x", 8)],
+)
+def test_it_is_told_in_one_line_where_the_mistake_stands(text: str, at: int) -> None:
+    with pytest.raises(barq.InvalidValue, match=rf"\A[^\n]+ \(at character {at} of the query\)\Z"):
+        parse(text)
+
+
 @pytest.mark.parametrize("text", [None, 5, b"state:failed", ["a"]])
 def test_a_query_is_text(text: Any) -> None:
     with pytest.raises(barq.InvalidType, match="a query must be text"):
