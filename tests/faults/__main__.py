@@ -66,7 +66,7 @@ def parsed(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--soak", type=float, default=0, help="minutes: one run after the other, each with the next seed"
     )
-    parser.add_argument("--calibrate", type=float, default=12, help="seconds without faults at first")
+    parser.add_argument("--calibrate", type=float, default=9, help="seconds without faults, before and after them")
     parser.add_argument("--floor", type=float, default=0.4, help="least rate under faults, of the calibrated one")
     parser.add_argument(
         "--overload", type=int, default=0, help="let so many jobs pile up, instead of half a second's work"

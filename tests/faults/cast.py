@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from tests.faults.bank import Bank
 from tests.faults.probe import Look, Probe
 from tests.faults.processes import Child, Terms
 from tests.faults.proxy import Gate
@@ -84,6 +85,7 @@ class Cast:
         self.terms = terms
         self.ledger = Ledger(folder / "driver.ledger")
         self.server = ChaosServer(folder / "server")
+        self.bank = Bank(folder).open()
         self.probe = Probe(self.server, terms.queue)
         self.slots: list[Slot] = []
         self._tending: asyncio.Task[None] | None = None

@@ -47,6 +47,8 @@ def figures(story: Story) -> dict[str, int]:
         **{f"ended by {name}": count for name, count in sorted(endings.items())},
         "runs": sum(len(starts) for starts in story.starts.values()),
         **{f"run again: {cause}": count for cause, count in again.most_common()},
+        "steps": len(story.steps),
+        "steps called again": sum(max(0, sum(not one.kept for one in told) - 1) for told in story.steps.values()),
         "settles refused": sum(not counts for settles in story.settles.values() for *_, counts in settles),
         "scripts over 20 ms": len(story.kept.slow),
         "faults": len(story.struck),

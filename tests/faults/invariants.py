@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from barq.record import number
 from barq.states import FINISHED, State
 from tests.faults.causes import SLACK_MS, losses, stopping
 from tests.faults.records import Claimed, Ended, Started
@@ -29,6 +30,7 @@ INVARIANTS: Final = {
     14: "everybody who waits gets an answer or a typed error",
     15: "SIGTERM: nothing new is started, and the end comes within the grace time",
     16: "no script holds the server for long",
+    17: "a step whose result is kept never runs again, and its effect is there once",
 }
 
 Check = Callable[[Story], Iterator[str]]
@@ -326,6 +328,9 @@ def nothing_leaks(story: Story) -> Iterator[str]:
         )
         if completed > happened:
             yield f"workers counted {completed} completed jobs of {type_ or 'all types'}, but {happened} were"
+    for key in kept.keys:
+        if key.startswith("step:") and number(key[5:].encode()) not in kept.places:
+            yield f"the job of {key} is gone, but its steps are still there"
     if kept.watched:
         yield f"{kept.watched} jobs are still watched"
     for key, lives_ms in kept.keys.items():
@@ -342,7 +347,7 @@ _OF_QUEUES: Final = {
 
 
 def _belongs(key: str) -> bool:
-    return key in _OF_QUEUES or key.startswith("log:") or key.rpartition(":")[2] in (*State, "wake")
+    return key in _OF_QUEUES or key.startswith(("log:", "step:")) or key.rpartition(":")[2] in (*State, "wake")
 
 
 @invariant(14)
@@ -397,3 +402,27 @@ def scripts_are_short(story: Story) -> Iterator[str]:
             slow.append(f"{microseconds / 1000:.0f} ms: {command}")
     if len(slow) > MOST_SLOW:
         yield from slow
+
+
+@invariant(17)
+def steps_run_once(story: Story) -> Iterator[str]:
+    """Until a result is kept a worker may die behind the effect: the key, which stays the same, makes that harmless."""
+    for job_id, told in story.steps.items():
+        kept_at = min((step.at for step in told if step.kept), default=None)
+        if kept_at is None:
+            life = story.replayed.lives.get(job_id)
+            if life is not None and life.endings == ["complete"]:
+                yield f"job {job_id} completed, and its step was never kept"
+            continue
+        for step in told:
+            if not step.kept and step.at > kept_at:
+                late_ms = (step.at - kept_at) / 1000
+                yield f"the step of job {job_id} was called in attempt {step.attempt}, {late_ms:.0f} ms after it was kept"
+        if story.effects[job_id] != 1:
+            yield f"the step of job {job_id} is kept, and its effect is there {story.effects[job_id]} times"
+    for job_id, told in story.steps.items():
+        if len(keys := {step.key for step in told}) > 1:
+            yield f"the step of job {job_id} had several keys: {sorted(keys)}"
+    for job_id, times in story.effects.items():
+        if times > 1:
+            yield f"the effect of job {job_id} is there {times} times"

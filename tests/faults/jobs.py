@@ -22,12 +22,14 @@ LONGEST_WAIT_MS = 1500
 
 
 class Data(msgspec.Struct):
-    """A job's data. `fails`: so often its handler raises; `says`: so many words of progress and log."""
+    """A job's data. `fails`: so often its handler raises; `says`: so many words of progress and log. `pays`: it has
+    an effect elsewhere, in a step."""
 
     key: str
     ms: int = 0
     fails: int = 0
     says: int = 0
+    pays: bool = False
     padding: str = ""
 
 
@@ -100,6 +102,12 @@ def doomed(random: random.Random, data: Data) -> Wish:
     return Wish("flaky", data, {"attempts": 2, "backoff": barq.fixed(0.1)})
 
 
+def paying(random: random.Random, data: Data) -> Wish:
+    """Has an effect elsewhere in its first attempt, and completes in the second or third."""
+    data.pays = True
+    return flaky(random, data)
+
+
 def later(random: random.Random, data: Data) -> Wish:
     return Wish("later", data, {"delay": random.randint(1, LONGEST_WAIT_MS) / 1000})
 
@@ -132,13 +140,14 @@ def awaited(random: random.Random, data: Data) -> Wish:
 
 
 MIX = {
-    quick: 52,
+    quick: 50,
     urgent: 10,
     plain: 8,
     slow: 1,
     talkative: 3,
     flaky: 5,
     doomed: 2,
+    paying: 2,
     later: 6,
     unique: 5,
     passing: 5,

@@ -96,6 +96,15 @@ class Ended(Record, frozen=True, tag="ended"):
     how: str
 
 
+class Step(Record, frozen=True, tag="step"):
+    """The function of a step is about to be called with this key; or (`kept`) an attempt was given what is kept of it."""
+
+    id: int
+    attempt: int
+    key: str
+    kept: bool
+
+
 class Settled(Record, frozen=True, tag="settled"):
     """The server answered to a settle: (id, attempt, kind, whether it counts)*."""
 
@@ -141,6 +150,7 @@ AnyRecord = (
     | Claimed
     | Started
     | Ended
+    | Step
     | Settled
     | Struck
     | Died

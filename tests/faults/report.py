@@ -10,10 +10,15 @@ from tests.faults.run import Result
 
 def report(result: Result) -> str:
     figures, lines = result.figures, []
+    again = f"{figures.calibrated_again:,.0f} after them, " if figures.calibrated_again else ""
     lines.append(
         f"rate: {figures.calibrated:,.0f} jobs/s calibrated, {figures.under_faults:,.0f} under faults "
-        f"({100 * figures.under_faults / max(1.0, figures.calibrated):.0f} %), at most {figures.most_unfinished} unfinished"
+        f"({100 * figures.under_faults / max(1.0, figures.fair_rate):.0f} %), {again}at most {figures.most_unfinished} unfinished"
     )
+    if not figures.judged:
+        lines.append(
+            f"NOT JUDGED: the rates, for others took {figures.taken_by_others:.0%} of this machine's processors meanwhile"
+        )
     lines.append(
         f"drained in {figures.drain_seconds:.1f} s (deadline {figures.drain_deadline:.1f} s); "
         f"a lone job afterwards: {sorted(figures.calm_ms or [0])[len(figures.calm_ms) // 2]:.1f} ms"

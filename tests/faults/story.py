@@ -1,5 +1,6 @@
 """Story: all that is known of a run when it is over: the ledgers of all processes, and what the server kept."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.faults.records import (
     Phase,
     Settled,
     Started,
+    Step,
     Struck,
     Trouble,
     Unsure,
@@ -52,6 +54,9 @@ class Story:
     starts: dict[Run, list[tuple[Process, Started]]] = field(default_factory=dict)
     settles: dict[Run, list[tuple[Process, int, str, bool]]] = field(default_factory=dict)
     """When, in which way, and whether it counted."""
+    steps: dict[int, list[Step]] = field(default_factory=dict)
+    effects: Counter[int] = field(default_factory=Counter)
+    """How often each job had its effect."""
     struck: list[Struck] = field(default_factory=list)
     key_of: dict[int, str] = field(default_factory=dict)
 
@@ -75,6 +80,8 @@ class Story:
                 case Started():
                     self.starts.setdefault((record.id, record.attempt), []).append((process, record))
                     self.key_of.setdefault(record.id, record.key)
+                case Step():
+                    self.steps.setdefault(record.id, []).append(record)
                 case Settled():
                     for job_id, attempt, kind, counts in record.jobs:
                         self.settles.setdefault((job_id, attempt), []).append((process, record.at, kind, counts))

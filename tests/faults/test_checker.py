@@ -1,6 +1,7 @@
 """The checker: a small good story holds, and each way of breaking an invariant is found."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -21,6 +22,7 @@ from tests.faults.records import (
     Ended,
     Settled,
     Started,
+    Step,
     Struck,
     Waited,
 )
@@ -66,10 +68,13 @@ class Told:
             Born(us(0), "w2", "worker-2", 12, {"": 2}),
             Claimed(us(511), 1, [(2, 1, "n2")]),
             Started(us(512), 2, 1, "b", "hb", "later"),
+            Step(us(512), 2, 1, "k2", False),
+            Step(us(513), 2, 1, "k2", True),
             Ended(us(513), 2, 1, "Planned"),
             Settled(us(520), [(2, 1, "fail", True)]),
             Claimed(us(625), 2, [(2, 2, "n3")]),
             Started(us(626), 2, 2, "b", "hb", "later"),
+            Step(us(626), 2, 2, "k2", True),
             Ended(us(627), 2, 2, "returned"),
             Settled(us(630), [(2, 2, "complete", True)]),
             Claimed(us(3105), 3, [(3, 2, "n4")]),
@@ -92,6 +97,7 @@ class Told:
             (3100, [("requeue", "quick", 3), ("start", "quick", 3)]),
             (3109, [("complete", "quick", 3)]),
         ]
+        self.effects = Counter({2: 1})
         self.kept = Kept(
             places={
                 1: [("quick", State.COMPLETED, T + 29.0)],
@@ -116,6 +122,7 @@ class Told:
             assert isinstance(records[0], Born)
             story.add(records[0], records)
         story.add_driver(self.driver)
+        story.effects = self.effects
         return story
 
     def replace(self, records: list[AnyRecord], old: type, new: AnyRecord, at: int = 0) -> None:
@@ -442,6 +449,36 @@ def a_script_took_long(told: Told) -> None:
     told.kept.slow = [(T // 1000, 400_000, "turn")] * 4
 
 
+@breaks(13, "the job of step:a9 is gone, but its steps are still there")
+def a_step_is_left(told: Told) -> None:
+    told.kept.keys["step:a9"] = -1
+
+
+@breaks(17, "called in attempt 2, 113 ms after it was kept")
+def a_step_ran_again(told: Told) -> None:
+    told.replace(told.second, Step, Step(us(626), 2, 2, "k2", False), at=2)
+
+
+@breaks(17, "the step of job 2 had several keys")
+def a_step_got_another_key(told: Told) -> None:
+    told.replace(told.second, Step, Step(us(626), 2, 2, "k3", True), at=2)
+
+
+@breaks(17, "the step of job 2 is kept, and its effect is there 0 times")
+def an_effect_is_missing(told: Told) -> None:
+    told.effects.clear()
+
+
+@breaks(17, "the effect of job 2 is there 2 times")
+def an_effect_is_there_twice(told: Told) -> None:
+    told.effects[2] = 2
+
+
+@breaks(17, "job 2 completed, and its step was never kept")
+def a_step_was_not_kept(told: Told) -> None:
+    told.second[:] = [record for record in told.second if not (isinstance(record, Step) and record.kept)]
+
+
 @pytest.mark.parametrize(("number", "says", "break_"), BREAKS, ids=[break_.__name__ for *_, break_ in BREAKS])
 def test_a_broken_invariant_is_found(number: int, says: str, break_: Break) -> None:
     told = Told()
@@ -451,7 +488,7 @@ def test_a_broken_invariant_is_found(number: int, says: str, break_: Break) -> N
 
 
 def test_each_invariant_is_shown_to_be_checked() -> None:
-    assert {number for number, _, _ in BREAKS} == CHECKS.keys() == set(range(1, 17))
+    assert {number for number, _, _ in BREAKS} == CHECKS.keys() == set(range(1, 18))
 
 
 def test_a_failure_before_a_rescue_may_be_called_stale() -> None:

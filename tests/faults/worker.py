@@ -24,9 +24,10 @@ from barq.protocol import calls
 from barq.protocol.calls import Call, Settlement
 from barq.record import decode_run, number
 from barq.worker import Worker
+from tests.faults.bank import Bank
 from tests.faults.jobs import Data, data_hash
 from tests.faults.processes import Terms, WorkerState, end_with_driver, process_main
-from tests.faults.records import Born, Claimed, Ended, Ledger, Settled, Started, now
+from tests.faults.records import Born, Claimed, Ended, Ledger, Settled, Started, Step, now
 
 
 class Planned(Exception):
@@ -36,8 +37,9 @@ class Planned(Exception):
 class Handlers:
     """What the workers run, with a record before and after."""
 
-    def __init__(self, queue: barq.Queue, ledger: Ledger, slow_at_a_time: int) -> None:
+    def __init__(self, queue: barq.Queue, ledger: Ledger, bank: Bank, slow_at_a_time: int) -> None:
         self._ledger = ledger
+        self._bank = bank
         queue.handler("quick")(self.run)
         queue.handler("later")(self.run)
         queue.handler("flaky")(self.run)
@@ -52,12 +54,23 @@ class Handlers:
                 said = job.progress(n, data.says) if n % 2 else job.log(f"word {n}")
                 if n % 3 == 0:
                     await said
+            if data.pays:
+                await self._pay(job)
             if data.ms:
                 await asyncio.sleep(data.ms / 1000)
             return self._finish(job, data)
         except BaseException as error:
             self._end(job, type(error).__name__)
             raise
+
+    async def _pay(self, job: barq.Job[str]) -> None:
+        async def charge(key: str) -> str:
+            self._ledger.write(Step(now(), job.id, job.attempt, key, False))
+            await asyncio.to_thread(self._bank.charge, key, job.id)
+            return key
+
+        kept = await job.once("charge", charge)
+        self._ledger.write(Step(now(), job.id, job.attempt, kept, True))
 
     def run_plain(self, job: Any) -> str:
         data = self._begin(job)
@@ -189,7 +202,7 @@ def main(folder: Path, url: str, slot: str, terms: Terms) -> None:
     ledger = Ledger(folder / f"{name}.ledger")
     Recorder(ledger)
     queue = barq.Queue(terms.queue, url=url, keep_events=terms.keep_events)
-    Handlers(queue, ledger, terms.slow_at_a_time)
+    Handlers(queue, ledger, Bank(folder), terms.slow_at_a_time)
     worker = Worker(
         queue,
         concurrency=terms.concurrency,
