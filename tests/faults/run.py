@@ -36,6 +36,8 @@ SURELY = 8
 
 LEAST_STRUCK = 0.6
 """Of the faults that are planned: some find everybody busy with another."""
+PILED_UP = 0.5
+"""Of what an overload is to let pile up."""
 CALM_SECONDS = 1.0
 """What a lone job may take when nothing is wrong and everybody is idle."""
 
@@ -232,6 +234,9 @@ class Run:
         await driver.settle()
         self.figures.under_faults = ((await self.sampler.fresh()).done - before.done) / (time.monotonic() - began)
         self.trouble += driver.trouble
+        most, wanted = self.sampler.most_unfinished, plan.terms.most_outstanding * PILED_UP
+        if plan.terms.overload and most < wanted:
+            self.trouble.append(f"this was no overload: at most {most} jobs were unfinished, less than {wanted:.0f}")
         if (await self.sampler.fresh()).done < plan.jobs:
             self.trouble.append(f"fewer than {plan.jobs} jobs were run in {self.figures.chaos_seconds:.0f} s")
 

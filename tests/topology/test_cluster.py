@@ -130,6 +130,7 @@ async def test_a_new_node_takes_over_a_queue_in_use(calm: ClusterOfSix, name: st
         await asyncio.to_thread(calm.move_slot, slot_of(name), calm.owner(name), fresh)
         await load.more(100)
         assert calm.owner(name) is fresh
+        assert load.longest_gap() < LONGEST_GAP
     assert not load.refused
 
 
