@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
@@ -86,6 +87,27 @@ async def test_a_delay_may_be_a_time_of_any_zone(moved_queue: barq.Queue, clock:
     at = datetime.fromtimestamp(clock.wall_ms() / 1000 + 90, UTC).astimezone()
     read = await (await moved_queue.enqueue("email", delay=at)).refresh()
     assert read.due_at == at
+
+
+@pytest.mark.parametrize(
+    ("on_the_wall", "utc"),
+    [
+        (datetime(2028, 2, 29, 12, tzinfo=UTC), datetime(2028, 2, 29, 11, tzinfo=UTC)),  # a leap day
+        (datetime(2027, 3, 28, 2, 30, tzinfo=UTC), datetime(2027, 3, 28, 1, 30, tzinfo=UTC)),  # an hour that is not
+        (datetime(2027, 10, 31, 2, 30, tzinfo=UTC), datetime(2027, 10, 31, 0, 30, tzinfo=UTC)),  # one that is twice
+        (datetime(2027, 10, 31, 2, 30, fold=1, tzinfo=UTC), datetime(2027, 10, 31, 1, 30, tzinfo=UTC)),
+    ],
+)
+async def test_a_delay_may_be_a_time_at_which_clocks_change(
+    moved_queue: barq.Queue, on_the_wall: datetime, utc: datetime
+) -> None:
+    """A datetime is one moment, as Python takes it; the server knows no zones."""
+    try:
+        berlin = ZoneInfo("Europe/Berlin")
+    except ZoneInfoNotFoundError:
+        pytest.skip("this system has no time zones")
+    read = await (await moved_queue.enqueue("email", delay=on_the_wall.replace(tzinfo=berlin))).refresh()
+    assert read.due_at == utc
 
 
 @pytest.mark.parametrize("delay", [None, 0, timedelta(0), datetime(1990, 1, 1, tzinfo=UTC)])

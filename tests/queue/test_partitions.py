@@ -381,7 +381,7 @@ async def test_in_test_mode_jobs_are_recorded_without_a_server() -> None:
 async def test_a_copy_in_another_process_has_the_same_partitions(parted: PartitionedQueue) -> None:
     job = await parted.enqueue("email", "x")
     for original in (parted, parted.parts[job.id % PARTS]):
-        copy = pickle.loads(pickle.dumps(original))
+        copy = pickle.loads(pickle.dumps(original))  # noqa: S301
         async with copy:
             assert (await copy.get(job.id)).data == "x"
 

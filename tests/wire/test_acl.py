@@ -335,6 +335,21 @@ def test_payloads_are_data_and_nothing_evaluates_them() -> None:
     assert found <= {("child.py", "pickle"), ("processes.py", "pickle"), ("run_file.py", "exec")}, found
 
 
+@pytest.mark.parametrize(
+    ("folder", "kind", "suspicious"),
+    [
+        ("protocol/lua", "lua", r"\b(loadstring|load|dofile|loadfile|setfenv)\s*\("),
+        ("dashboard/static", "js", r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write"),
+    ],
+)
+def test_neither_scripts_nor_pages_turn_text_into_code(folder: str, kind: str, suspicious: str) -> None:
+    from tests.support import ROOT
+
+    files = sorted((ROOT / "src" / "barq" / folder).rglob(f"*.{kind}"))
+    assert len(files) > 5
+    assert not [file.name for file in files if re.search(suspicious, file.read_text())]
+
+
 async def test_a_payload_that_looks_like_code_is_data(queue: barq.Queue) -> None:
     evil: Any = {"__reduce__": ["os.system", "touch /tmp/x"], "!!python/object": "__import__('os')", "$where": "1"}
     job = await queue.enqueue("email", evil)

@@ -126,6 +126,20 @@ async def test_the_timeout_holds_over_all_repeats_of_a_call(proxy: Proxy, name: 
         proxy.mute = False
 
 
+@pytest.mark.parametrize("lost", ["the call", "its answer"])
+async def test_an_enqueue_that_gave_up_may_be_made_again_under_its_token(proxy: Proxy, name: str, lost: str) -> None:
+    """Whoever was told ServerUnreachable does not know whether the job is stored: with a token it need not."""
+    async with barq.Queue(name, url=proxy.url, timeout=1) as queue:
+        await queue.ping()
+        proxy.deaf, proxy.mute = lost == "the call", lost == "its answer"
+        assert await unreachable_after(queue, queue.enqueue("email", "once", token="order 7")) < 2
+        proxy.deaf = proxy.mute = False
+        proxy.reset()
+        first = await queue.enqueue("email", "once", token="order 7")
+        assert (await queue.enqueue("email", "once", token="order 7")).id == first.id == 1
+        assert (await queue.counts())["waiting"] == 1
+
+
 async def test_one_call_that_gives_up_takes_no_other_with_it(own_server: Server, name: str) -> None:
     """The server stands still for a while: who has the time gets the answer."""
     async with barq.Queue(name, url=own_server.url, timeout=20) as queue:

@@ -494,7 +494,7 @@ def test_a_pickled_queue_keeps_its_settings_and_nothing_else() -> None:
 
     queue = barq.Queue("shop", url="redis://:hunter2@host:1", timeout=3)
     queue.handler("email")(asynchronous)
-    copy = pickle.loads(pickle.dumps(queue))
+    copy = pickle.loads(pickle.dumps(queue))  # noqa: S301
     assert (repr(copy), copy._timeout, len(copy.handlers)) == (repr(queue), 3, 0)
     assert "hunter2" not in repr(copy.target)
     assert copy.target.make().password == "hunter2"

@@ -24,7 +24,7 @@ def main(file: str, *arguments: str) -> None:
     sys.modules["__main__"] = module
     try:
         with io.open_code(os.path.abspath(file)) as source:
-            exec(compile(source.read(), file, "exec"), module.__dict__)
+            exec(compile(source.read(), file, "exec"), module.__dict__)  # noqa: S102
     except KeyboardInterrupt:
         raise SystemExit(exits.INTERRUPTED) from None
     except Exception as error:

@@ -73,7 +73,7 @@ class Application:
         connect.refusal = NO_CONNECTION
         spawn.prepare(start.preparation)
         connect.refusal = None
-        queues: list[tuple[Queue, list[Place]]] = pickle.loads(start.handlers)
+        queues: list[tuple[Queue, list[Place]]] = pickle.loads(start.handlers)  # noqa: S301
         self._places = [{place.type: place for place in places} for _, places in queues]
         self._lanes: dict[tuple[int, str], Lane] = {}
         self._runners = [Runner(queue, words, lambda _ended: None) for queue, _ in queues]
