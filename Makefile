@@ -8,6 +8,8 @@ TESTS ?= tests
 PEERS ?=
 ROWS ?=
 PARALLEL ?= 2
+# tests start hundreds of processes: each finds barq compiled, also where the environment says that nothing is kept
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test chaos mutants check format bench bench-scale bench-peers bench-http bench-viewers clean
 
