@@ -5,6 +5,7 @@ from importlib import resources
 
 import pytest
 
+from barq.protocol import scripts
 from barq.protocol.scripts import command_names, header, script
 from barq.states import EVENTS, State
 
@@ -130,3 +131,19 @@ def test_the_modern_script_is_the_plain_one_with_its_flags(name: str) -> None:
 def test_an_unknown_command_has_no_script() -> None:
     with pytest.raises(FileNotFoundError):
         script("nothing")
+
+
+def test_what_a_command_does_not_use_is_left_out() -> None:
+    sources = {name: script(name).plain_source.decode() for name in command_names()}
+    for name, source in sources.items():
+        for function, table in re.findall(r"^local (?:function (\w+)\(|([A-Z_]+) = \{)", source, re.MULTILINE):
+            assert len(re.findall(rf"\b{function or table}\b", source)) > 1, f"{name}: {function or table}"
+    assert "local STATES" in sources["counts"]
+    assert "local STATES" not in sources["turn"]
+
+
+def test_a_move_that_the_header_does_not_declare_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = scripts._read
+    monkeypatch.setattr(scripts, "_read", lambda *of: read(*of).replace("none>waiting", ""))
+    with pytest.raises(ValueError, match="NONE > WAITING is not among the moves"):
+        script.__wrapped__("enqueue")

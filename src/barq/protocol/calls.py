@@ -7,7 +7,7 @@ import functools
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
@@ -141,10 +141,10 @@ def enqueue(
         args += job
     count = len(jobs)
 
-    def ids(reply: list[int]) -> list[int]:
-        first, step = space.id_of(reply[0]), space.partitions
+    def ids(reply: int | list[int]) -> list[int]:
+        first, step = space.id_of(reply if isinstance(reply, int) else reply[0]), space.partitions
         fresh = range(first, first + count * step, step)
-        if len(reply) == 1:
+        if isinstance(reply, int) or len(reply) == 1:
             return list(fresh)
         known = {at: space.id_of(id) if id > 0 else id for at, id in zip(reply[1::2], reply[2::2], strict=True)}
         in_order = iter(fresh)
@@ -219,7 +219,7 @@ def turn(
     counts, settled = _grouped(settlements)
     args = [_NO, b"%d" % now_ms, b"%d" % space.events_keep, _holder(nonce, worker), b"%d" % lease_ms, b"%d" % most]
     args += (b"%d" % len(types), *counts, *_pairs(types), *settled)
-    return Call(script("turn"), space.prefix, tuple(args), lambda reply: (reply[0], _claimed(reply[1])))
+    return Call(script("turn"), space.prefix, tuple(args), lambda reply: (reply[1] or [], _claimed(reply)))
 
 
 def _holder(nonce: str, worker: str) -> bytes:
@@ -233,10 +233,15 @@ def _pairs(types: Iterable[tuple[str, int]]) -> Iterable[bytes]:
 
 
 def _claimed(reply: list[Any]) -> Claim:
-    due, groups, *lists = reply
-    jobs = chain.from_iterable(map(zip, lists[::2], lists[1::2]))
-    sizes = zip(groups[::3], groups[1::3], groups[2::3], strict=True)
-    return Claim([(type_, token, list(islice(jobs, size))) for type_, token, size in sizes], due)
+    handed: list[Handed] = []
+    at, end = 2, len(reply)
+    while at < end:
+        type_, groups = reply[at], reply[at + 1]
+        lists = at + 2 + 2 * groups
+        jobs = zip(reply[lists], reply[lists + 1], strict=True)
+        handed += [(type_, reply[one], list(islice(jobs, reply[one + 1]))) for one in range(at + 2, lists, 2)]
+        at = lists + 2
+    return Claim(handed, reply[0])
 
 
 def settle(space: Space, settlements: Iterable[Settlement], *, now_ms: int, prunes: bool = True) -> Call[list[bytes]]:

@@ -13,9 +13,9 @@ The header of a command names its arguments, so that no body counts positions:
 
 A line `-- step: NAME` in a body, a step or a shared part stands for the file NAME of lua/steps, which runs at that place.
 
-What is assembled runs anew at every call, so it holds only what the command needs: a table or function that it does not
-use costs as much as a command of the server. That is why what several commands do once each is a step and no function: a
-function that reads many names from around it takes ten times as long to make as to call.
+What is assembled runs anew at every call, so it holds only what the command needs: functions and tables that it does not
+use are left out, and the event of a move is looked up here. Still, what several commands do once each is a step and no
+function: a function that reads many names from around it takes ten times as long to make as to call.
 """
 
 import functools
@@ -24,7 +24,7 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
-from barq.states import Move, State, rendered_for_lua
+from barq.states import EVENTS, Move, State, rendered_for_lua
 
 _LIBRARY = (
     "clock",
@@ -49,6 +49,11 @@ _LOOP = re.compile(r"for ([\w, ]+) in (each\w*)\(([\w, ]*)\) do")
 _VALUES = re.compile(r"\b(each\w*)\(([^()]*)\)")
 _STEP = re.compile(r"^ *-- step: (\w+)$", re.MULTILINE)
 _HEADER = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
+_COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
+_MOVE = re.compile(r"(?<!function )\b(enter|move)\((?!event, )(\w+), (\w+), (\w+), ")
+_DEFINITION = re.compile(
+    r"^local (?:function (\w+)\((?:[^\n]* end\n|[^\n]*\n.*?^end\n)|([A-Z_]+) = \{[^\n]*\}\n)", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +87,18 @@ def script(name: str) -> Script:
     """Assemble the command `name`."""
     head = header(name)
     uses = head.get("uses", "").split()
+    moves = _moves(head.get("moves", ""))
     parts = [_read("lib", "base")]
     if "lines" in uses:
-        parts.append(rendered_for_lua(_moves(head.get("moves", ""))))
+        parts.append(rendered_for_lua(moves))
     groups = {key: fields.split() for key, fields in head.items() if key.startswith("each")}
     parts.append(_named_arguments(head.get("args", "").split(), groups))
     parts += [_with_steps(_read("lib", part)) for part in _LIBRARY if part in uses]
     parts.append(_with_steps(_read("commands", name)))
-    plain = _LOOP.sub(functools.partial(_written_out, groups), "\n".join(parts))
-    plain = _VALUES.sub(functools.partial(_single_values, groups), plain)
+    plain = _COMMENT.sub("", "\n".join(parts))
+    plain = _MOVE.sub(functools.partial(_with_event, moves), plain)
+    plain = _LOOP.sub(functools.partial(_written_out, groups), plain)
+    plain = _used(_VALUES.sub(functools.partial(_single_values, groups), plain))
     source = (_SHEBANG[head["flags"]] + plain).encode()
     return Script(
         name=name,
@@ -104,6 +112,31 @@ def script(name: str) -> Script:
 
 def _with_steps(part: str) -> str:
     return _STEP.sub(lambda step: _with_steps(_read("steps", step[1])), part)
+
+
+def _used(source: str) -> str:
+    """Without functions and tables of constants that nothing names."""
+    while True:
+        unused = [
+            one for one in _DEFINITION.finditer(source) if len(re.findall(rf"\b{one[1] or one[2]}\b", source)) == 1
+        ]
+        if not unused:
+            return source
+        for one in reversed(unused):
+            source = source[: one.start()] + source[one.end() :]
+
+
+def _with_event(moves: list[Move], use: re.Match[str]) -> str:
+    """`enter(type, WAITING, ACTIVE, …` gets the move's event as its first argument, which has to be declared."""
+    verb, type_, source, target = use.groups()
+    if not (source.isupper() and target.isupper()):
+        event = f"EVENT[{source} .. '>' .. {target}]"
+    else:
+        move = tuple(None if word == "NONE" else State[word] for word in (source, target))
+        if move not in moves:
+            raise ValueError(f"{source} > {target} is not among the moves in the header")
+        event = f"'{EVENTS[move]}'"
+    return f"{verb}({event}, {type_}, {source}, {target}, "
 
 
 def _moves(declared: str) -> list[Move]:

@@ -5,5 +5,5 @@
 -- uses: clock once audit
 local told = answered_before()
 if told then return told end
-write_down(time_ms(now), act, target, before, after, count)
+write_down(act, target, before, after, count)
 return answered(1)

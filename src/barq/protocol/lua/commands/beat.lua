@@ -3,7 +3,6 @@
 -- returns: {what it was told to do: drain or stop, or ''}
 -- flags: allow-oom
 -- uses: clock
-local t = time_ms(now)
 if tonumber(lives_ms) > 0 then
   call('HSET', prefix .. 'workers', worker, info)
   call('ZADD', prefix .. 'workers:until', whole(t + lives_ms), worker)
@@ -12,7 +11,7 @@ else
   call('HDEL', prefix .. 'workers', worker)
   call('ZREM', prefix .. 'workers:until', worker)
 end
-local dead = call('ZRANGEBYSCORE', prefix .. 'workers:until', '-inf', whole(t), 'LIMIT', 0, 100)
+local dead = call('ZRANGEBYSCORE', prefix .. 'workers:until', '-inf', time, 'LIMIT', 0, 100)
 if #dead > 0 then
   call('HDEL', prefix .. 'workers', unpack(dead))
   call('HDEL', prefix .. 'orders', unpack(dead))

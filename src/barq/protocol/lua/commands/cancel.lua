@@ -7,7 +7,6 @@
 -- moves: waiting>cancelled delayed>cancelled active>cancelled blocked>cancelled
 local before = answered_before()
 if before then return before end
-local t = time_ms(now)
 local answer = {}
 for i, id in each() do
   local state, type = locate(id)
@@ -18,9 +17,9 @@ for i, id in each() do
   else
     local run = call('HGET', prefix .. 'run', id)
     call('HDEL', prefix .. 'run', id)
-    call('HSET', prefix .. 'end', id, whole(t) .. ' ' .. (run or '0 0 0') .. '\n')
+    call('HSET', prefix .. 'end', id, time .. ' ' .. (run or '0 0 0') .. '\n')
     forget_error(id)
-    move(type, state, CANCELLED, {id}, {whole(t), id})
+    move(type, state, CANCELLED, {id}, {time, id})
     acted(id, state)
     answer[i] = ''
   end

@@ -5,11 +5,10 @@
 -- args: again now events_keep holder lease_ms poison most chores
 -- each_type: type most_of_type
 -- due: ms until something is due, or false; beside jobs 0 when more is due than was moved on the way, else false
--- returns: {due, {(type, token, how many jobs)*}, ({ids}, {their records})*}
+-- returns: {due, false, (type, how many groups, (token, how many jobs)*, {ids}, {their records})*}
 -- flags: allow-oom
 -- uses: clock lines settings events due
 -- moves: delayed>waiting active>waiting active>failed waiting>active
-local t = time_ms(now)
 if chores == '1' then
   for _, type in each_type() do
     promote_due(type, t)
@@ -21,7 +20,7 @@ if chores == '1' then
   for i, type in ipairs(types) do
     if open[i] and call('EXISTS', line(type, WAITING)) == 1 then wake(type) end
   end
-  if more_is_due and #groups > 0 then answer[1] = 0 end
+  if more_is_due and filled > 2 then answer[1] = 0 end
 end
 -- step: publishing
 return answer

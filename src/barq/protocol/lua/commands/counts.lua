@@ -21,13 +21,10 @@ else
     settings[scanned[2][i]] = scanned[2][i + 1]
   end
 end
-local answer, t = {next_cursor}, nil
+local answer = {next_cursor}
 for _, type in ipairs(types) do
   local stored_of_type = settings[type]
-  if stored_of_type ~= '' then
-    t = t or time_ms(now)
-    if not paused_until(stored_of_type, t) then stored_of_type = '' end
-  end
+  if not paused_until(stored_of_type, t) then stored_of_type = '' end
   answer[#answer + 1] = type
   answer[#answer + 1] = stored_of_type
   for _, state in ipairs(STATES) do

@@ -8,7 +8,6 @@
 -- uses: clock
 local NEIGHBOURS, MOST_STEPS = 16, 64
 local TRIES = {0.5, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875, 0.03, 0.97}
-local t = time_ms(now)
 local last = tonumber(call('GET', prefix .. 'seq') or 0)
 
 -- an id of a job between two others, at or close behind some part of the way, and when it was made

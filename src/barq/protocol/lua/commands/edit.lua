@@ -9,7 +9,6 @@ local MOST_WRITTEN_DOWN = 2000
 
 local before = answered_before()
 if before then return before end
-local t = time_ms(now)
 local state, type, was, _, record = locate(id)
 if not state then return answered('missing') end
 if state == ACTIVE then return answered(state) end
@@ -33,7 +32,7 @@ if has_data == '1' then
   more = {'old', string.sub(payload, 1, MOST_WRITTEN_DOWN + 1), 'new', string.sub(data, 1, MOST_WRITTEN_DOWN + 1)}
 end
 local act = retry == '1' and 'edit and retry' or 'edit'
-write_down(t, act, 'jobs ' .. id, '{"priority":' .. was .. '}', '{"priority":' .. priority .. '}', 1, more)
+write_down(act, 'jobs ' .. id, '{"priority":' .. was .. '}', '{"priority":' .. priority .. '}', 1, more)
 -- step: remembering
 -- step: publishing
 return answered('')

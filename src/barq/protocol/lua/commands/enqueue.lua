@@ -4,7 +4,8 @@
 -- due: '' = at once, +MS = in so many ms, MS = at that time
 -- extra: '' or w (watch) or -, an idempotency token, and behind a \0 what can be searched for, TERM \n TERM (see terms.lua)
 -- limits: '' or JSON {waiting: {type: how many jobs of it may wait or be delayed}, memory: bytes the server may use}
--- returns: {id of the first new job, (position, id of the job that had this token already, or why it was refused)*}
+-- returns: {id of the first new job, (position, id of the job that had this token already, or why it was refused)*}, or the
+--   id alone
 -- refused: -1 = as many of its type wait as may, -2 = the server uses as much memory as it may
 -- flags: deny-oom
 -- uses: clock lines events
@@ -21,24 +22,30 @@ if before and string.sub(before, 1, #batch + 1) == batch .. ' ' then
   return answer
 end
 
-local t = time_ms(now)
-local created = whole(t) .. '\t'
+local created = time .. '\t'
+local NOTHING = {} -- stands for lists that most batches do without
 
 -- what is there already: tokens, types
-local known, tokens, terms, fresh = {}, {}, {}, 0
-local names, seen = {}, {}
+local known, tokens, terms, fresh = NOTHING, NOTHING, NOTHING, each_items
+local names, seen, last_type = {}, {}, nil
 for i, type, _, _, _, extra in each() do
   if #extra > 1 then
     local token, cut = string.sub(extra, 2), string.find(extra, '\0', 2, true)
-    if cut then token, terms[i] = string.sub(extra, 2, cut - 1), string.sub(extra, cut + 1) end
+    if cut then
+      if terms == NOTHING then terms = {} end
+      token, terms[i] = string.sub(extra, 2, cut - 1), string.sub(extra, cut + 1)
+    end
     if token ~= '' then
+      if tokens == NOTHING then known, tokens = {}, {} end
       tokens[i] = token
       known[i] = call('GET', prefix .. 'token:' .. token .. ':once') or known[token]
-      if not known[i] then known[token] = true end
+      if known[i] then fresh = fresh - 1 else known[token] = true end
     end
   end
-  if not known[i] then fresh = fresh + 1 end
-  if not seen[type] then seen[type] = true names[#names + 1] = type end
+  if type ~= last_type then
+    last_type = type
+    if not seen[type] then seen[type] = true names[#names + 1] = type end
+  end
 end
 local stored = call('HMGET', prefix .. 'types', unpack(names))
 for i, type in ipairs(names) do
@@ -48,10 +55,11 @@ for i, type in ipairs(names) do
   end
 end
 
-local refused = {}
+local refused = NOTHING
 if limits ~= '' then -- jobs are taken in order as long as there is room; a second job of a token shares the fate of the first
   local TYPE_FULL, MEMORY_FULL = -1, -2
   local limit, room = cjson.decode(limits), {}
+  refused = {}
   for _, type in ipairs(names) do
     local most = limit.waiting and limit.waiting[type]
     if most then room[type] = most - call('ZCARD', line(type, WAITING)) - call('ZCARD', line(type, DELAYED)) end
@@ -75,10 +83,10 @@ if limits ~= '' then -- jobs are taken in order as long as there is room; a seco
 end
 
 local first = call('INCRBY', prefix .. 'seq', fresh) - fresh + 1
-local answer, of_token = {first}, {}
-local records, watched, found_by, found_terms = {}, {}, {}, {}
-local lines = {}
-local of, of_type
+local answer, of_token = {first}, NOTHING
+local records, stored_count = {nil, nil, nil, nil, nil, nil, nil, nil}, 0
+local watched, found_by, found_terms = NOTHING, NOTHING, NOTHING
+local lines, of, of_type = {}, nil, nil -- by type: ids that wait, ids that are delayed, and both as ZADD takes them
 local next_id = first
 for i, type, priority, due, record, extra in each() do
   local id = refused[i] or known[i]
@@ -90,31 +98,36 @@ for i, type, priority, due, record, extra in each() do
     if type ~= of_type then
       of, of_type = lines[type], type
       if not of then
-        of = {waiting = {}, waiting_ids = {}, delayed = {}, delayed_ids = {}}
+        of = {waiting = 0, delayed = 0}
         lines[type] = of
       end
     end
     local digits = whole(next_id)
     local member = string.char(96 + #digits) .. digits
-    records[#records + 1] = member
-    records[#records + 1] = created .. record
+    records[stored_count + 1], records[stored_count + 2] = member, created .. record
+    stored_count = stored_count + 2
     local at = due == '' and 0 or string.sub(due, 1, 1) == '+' and t + string.sub(due, 2) or tonumber(due)
     if at <= t then
-      local scored, ids = of.waiting, of.waiting_ids
-      scored[#scored + 1] = priority
-      scored[#scored + 1] = member
-      ids[#ids + 1] = member
+      local n = of.waiting
+      if n == 0 then
+        of.waiting_ids = {nil, nil, nil, nil, nil, nil, nil, nil}
+        of.waiting_scored = {nil, nil, nil, nil, nil, nil, nil, nil}
+      end
+      of.waiting, of.waiting_ids[n + 1] = n + 1, member
+      of.waiting_scored[2 * n + 1], of.waiting_scored[2 * n + 2] = priority, member
     else
-      local scored, ids = of.delayed, of.delayed_ids
-      scored[#scored + 1] = whole(at)
-      scored[#scored + 1] = member
-      ids[#ids + 1] = member
+      local n = of.delayed
+      if n == 0 then of.delayed_ids, of.delayed_scored = {}, {} end
+      of.delayed, of.delayed_ids[n + 1] = n + 1, member
+      of.delayed_scored[2 * n + 1], of.delayed_scored[2 * n + 2] = whole(at), member
     end
     if string.sub(extra, 1, 1) == 'w' then
+      if watched == NOTHING then watched = {} end
       watched[#watched + 1] = member
       watched[#watched + 1] = whole(t + watch_ms) .. ':' .. inbox
     end
     if terms[i] then
+      if found_by == NOTHING then found_by, found_terms = {}, {} end
       found_terms[#found_terms + 1] = member
       found_terms[#found_terms + 1] = type .. '\n' .. terms[i] .. '\n'
       for term in string.gmatch(terms[i], '[^\n]+') do
@@ -123,13 +136,14 @@ for i, type, priority, due, record, extra in each() do
       end
     end
     if tokens[i] then
+      if of_token == NOTHING then of_token = {} end
       of_token[tokens[i]] = next_id
       call('SET', prefix .. 'token:' .. tokens[i] .. ':once', digits, 'PX', TOKEN_LIVES_MS)
     end
     next_id = next_id + 1
   end
 end
-if #records > 0 then call('HSET', prefix .. 'job', unpack(records)) end
+if stored_count > 0 then call('HSET', prefix .. 'job', unpack(records)) end
 if #found_terms > 0 then
   local AT_ONCE = 4000
   call('HSET', prefix .. 'terms', unpack(found_terms))
@@ -137,14 +151,14 @@ if #found_terms > 0 then
     call('ZADD', prefix .. 'find', unpack(found_by, from, math.min(from + AT_ONCE - 1, #found_by)))
   end
 end
-if #watched > 0 then call('HSET', prefix .. 'watch', unpack(watched)) end
+if #watched > 0 then call('HSET', prefix .. 'watch', unpack(watched)) else unwatched = true end
 for type, of in pairs(lines) do
-  if #of.waiting_ids > 0 then enter(type, NONE, WAITING, of.waiting_ids, of.waiting) end
-  if #of.delayed_ids > 0 then enter(type, NONE, DELAYED, of.delayed_ids, of.delayed) end
+  if of.waiting > 0 then enter(type, NONE, WAITING, of.waiting_ids, of.waiting_scored) end
+  if of.delayed > 0 then enter(type, NONE, DELAYED, of.delayed_ids, of.delayed_scored) end
   wake(type)
 end
-local text = {}
-for i, number in ipairs(answer) do text[i] = whole(number) end
-call('SET', once, batch .. ' ' .. table.concat(text, ' '), 'PX', ONCE_LIVES_MS)
+local text = batch .. ' ' .. whole(first)
+for i = 2, #answer do text = text .. ' ' .. whole(answer[i]) end
+call('SET', once, text, 'PX', ONCE_LIVES_MS)
 -- step: publishing
-return answer
+return #answer == 1 and first or answer

@@ -7,7 +7,6 @@
 -- moves: completed>none failed>none cancelled>none
 local before = answered_before()
 if before then return before end
-local t = time_ms(now)
 local oldest = call('ZRANGEBYSCORE', line(type, state), '-inf', until_ms, 'LIMIT', 0, PRUNE_AT_MOST)
 local ids, freed, wanted = {}, 0, tonumber(bytes)
 while freed < wanted and #ids < #oldest do
@@ -15,9 +14,9 @@ while freed < wanted and #ids < #oldest do
   freed = freed + size_of(ids[#ids])
 end
 if #ids > 0 then
-  if state == COMPLETED then move(type, COMPLETED, NONE, ids) end
-  if state == FAILED then move(type, FAILED, NONE, ids) end
-  if state == CANCELLED then move(type, CANCELLED, NONE, ids) end
+  if state == COMPLETED then move(type, COMPLETED, NONE, ids, nil) end
+  if state == FAILED then move(type, FAILED, NONE, ids, nil) end
+  if state == CANCELLED then move(type, CANCELLED, NONE, ids, nil) end
   forget(ids)
 end
 -- step: publishing

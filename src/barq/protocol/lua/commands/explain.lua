@@ -10,7 +10,7 @@ if not state then return {} end
 local settings = call('HMGET', prefix .. 'types', type, '')
 local active = call('ZCARD', line(type, ACTIVE))
 local answer = {
-  time_ms(now),
+  t,
   state == WAITING and call('ZRANK', line(type, WAITING), id) or -1,
   settings[1] or '',
   settings[2] or '',

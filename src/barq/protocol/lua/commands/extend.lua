@@ -7,7 +7,7 @@
 local ids = {}
 for i, _, id in each() do ids[i] = id end
 local run = call('HMGET', prefix .. 'run', unpack(ids))
-local lease_end = whole(time_ms(now) + lease_ms)
+local lease_end = whole(t + lease_ms)
 local lost, leases = {}, {}
 for i, type, id, token in each() do
   if run[i] == token then

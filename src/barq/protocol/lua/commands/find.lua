@@ -19,7 +19,6 @@ local AT_ONCE = 250
 local READ_AT_ONCE = 256 * 1024 -- bytes of records
 local PASSED = 0.1 -- of looking at a job is what it costs to pass over one
 local CLOCKS_DIFFER_MS = 10000
-local t = time_ms(now)
 most, looks, bytes, driver = tonumber(most), tonumber(looks), tonumber(bytes), tonumber(driver)
 id_least, id_most, sure_least, sure_most = tonumber(id_least), tonumber(id_most), tonumber(sure_least), tonumber(sure_most)
 

@@ -4,7 +4,6 @@
 -- returns: {ms of the time, packed sums of each, oldest first, '' where there are none ...}
 -- flags: no-writes
 -- uses: clock
-local t = time_ms(now)
 local last, answer = math.floor(t / 1000 / seconds), {t}
 for ago = count - 1, 0, -1 do
   answer[#answer + 1] = call('HGET', prefix .. span .. ':' .. whole(last - ago), type) or ''

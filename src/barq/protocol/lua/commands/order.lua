@@ -5,7 +5,6 @@
 -- uses: clock once audit
 local before = answered_before()
 if before then return before end
-local t = time_ms(now)
 local lives_until = call('ZSCORE', prefix .. 'workers:until', worker)
 if not lives_until or tonumber(lives_until) <= t then return answered(-1) end
 local had = call('HGET', prefix .. 'orders', worker) or 'work'
@@ -15,5 +14,5 @@ if order == 'work' then
 else
   call('HSET', prefix .. 'orders', worker, order)
 end
-write_down(t, order, 'worker ' .. worker, '"' .. had .. '"', '"' .. order .. '"', 1)
+write_down(order, 'worker ' .. worker, '"' .. had .. '"', '"' .. order .. '"', 1)
 return answered(1)

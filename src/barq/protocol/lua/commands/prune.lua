@@ -4,7 +4,6 @@
 -- flags: allow-oom
 -- uses: clock lines events forget
 -- moves: completed>none failed>none cancelled>none
-local t = time_ms(now)
 local forgotten = prune(type, COMPLETED, t, tonumber(completed_ms), tonumber(completed_count))
 forgotten = forgotten + prune(type, FAILED, t, tonumber(failed_ms), tonumber(failed_count))
 forgotten = forgotten + prune(type, CANCELLED, t, tonumber(failed_ms), tonumber(failed_count))

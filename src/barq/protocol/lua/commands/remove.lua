@@ -7,7 +7,6 @@
 -- moves: waiting>none delayed>none completed>none failed>none cancelled>none blocked>none
 local before = answered_before()
 if before then return before end
-local t = time_ms(now)
 local answer = {}
 for i, id in each() do
   local state, type = locate(id)
@@ -16,7 +15,7 @@ for i, id in each() do
   elseif EVENT[state .. '>' .. NONE] ~= 'remove' then
     answer[i] = state
   else
-    move(type, state, NONE, {id})
+    move(type, state, NONE, {id}, nil)
     forget({id})
     acted(id, state)
     answer[i] = ''

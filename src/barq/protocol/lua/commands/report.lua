@@ -28,7 +28,6 @@ local said = prefix .. 'said:' .. worker .. ':once'
 local before = call('GET', said) or ''
 local heard = string.find(before, name, 1, true)
 
-local t = time_ms(now)
 local stale, notes = {}, {}
 for i, type, id, token, kind, body in each() do
   if run[i] ~= token then
@@ -38,7 +37,7 @@ for i, type, id, token, kind, body in each() do
       notes[#notes + 1] = id
       notes[#notes + 1] = body
     else
-      call('RPUSH', prefix .. 'log:' .. id, whole(t) .. '\t' .. body)
+      call('RPUSH', prefix .. 'log:' .. id, time .. '\t' .. body)
       call('LTRIM', prefix .. 'log:' .. id, -log_keep, -1)
       if log_bytes ~= '' then shorten(prefix .. 'log:' .. id, tonumber(log_bytes)) end
     end
@@ -46,7 +45,7 @@ for i, type, id, token, kind, body in each() do
   end
 end
 if #notes > 0 then call('HSET', prefix .. 'note', unpack(notes)) end
-if moved > 0 then
+if #happened > 0 then
   local names = name .. ' ' .. string.sub(before, 1, (SAID_KEEPS - 1) * (#name + 1))
   call('SET', said, names, 'PX', SAID_LIVES_MS)
 end

@@ -10,7 +10,7 @@ if before then return before end
 local text = call('HGET', prefix .. 'types', type)
 local settings = text and text ~= '' and cjson.decode(text) or {}
 if not settings.paused then return answered(0) end
-local t, was = time_ms(now), cjson.encode(settings.paused)
+local was = cjson.encode(settings.paused)
 settings.paused = nil
 call('HSET', prefix .. 'types', type, next(settings) and cjson.encode(settings) or '')
 if type ~= '' then
@@ -22,5 +22,5 @@ else
   end
 end
 if not paused_until(text, t) then return answered(0) end -- it had ended by itself
-write_down(t, 'resume', type == '' and 'queue' or 'type ' .. type, was, 'null', 1)
+write_down('resume', type == '' and 'queue' or 'type ' .. type, was, 'null', 1)
 return answered(1)

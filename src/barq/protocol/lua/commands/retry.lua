@@ -7,7 +7,6 @@
 -- moves: completed>waiting failed>waiting cancelled>waiting blocked>waiting
 local before = answered_before()
 if before then return before end
-local t = time_ms(now)
 local answer = {}
 for i, id in each() do
   local state, type, priority = locate(id)

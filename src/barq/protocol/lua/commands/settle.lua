@@ -11,7 +11,6 @@
 -- flags: allow-oom
 -- uses: clock lines events forget
 -- moves: active>completed active>none active>failed active>delayed active>blocked active>waiting completed>none failed>none
-local t = time_ms(now)
 -- step: settling
 -- step: remembering
 if prunes == '1' then

@@ -7,7 +7,6 @@
 -- uses: clock lines
 local PRIORITIES_AT_MOST = 8
 
-local t = time_ms(now)
 local minute = math.floor(t / 60000)
 local types, rows = {}, {}
 for i, type in each() do types[i], rows[i] = type, {} end

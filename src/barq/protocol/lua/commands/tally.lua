@@ -13,7 +13,7 @@ if call('GET', once) == name then return {} end
 local types, lists = {}, {}
 for i, type, sums in each() do types[i], lists[i] = type, cmsgpack.unpack(sums) end
 
-local seconds = math.floor(time_ms(now) / 1000)
+local seconds = math.floor(t / 1000)
 for _, span in ipairs({{'minute', 60, 7500}, {'quarter', 900, 606600}}) do
   local key = prefix .. span[1] .. ':' .. whole(math.floor(seconds / span[2]))
   add_all(key, types, lists)

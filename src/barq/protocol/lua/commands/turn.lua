@@ -5,13 +5,13 @@
 -- each_group: type token kind retry_ms size group_bodies
 -- each_id: id
 -- each_body: body
--- returns: {what settle returns, what claim returns}
+-- returns: what claim returns, with what settle returns in its second place, or false where that is nothing
 -- flags: allow-oom
 -- uses: clock lines settings events forget
 -- moves: active>completed active>none active>failed active>delayed active>blocked active>waiting waiting>active
-local t = time_ms(now)
 -- step: settling
 -- step: remembering
 -- step: claiming
 -- step: publishing
-return {stale, answer}
+answer[2] = #stale > 0 and stale or false
+return answer

@@ -4,7 +4,6 @@
 -- returns: (id, state, score, record, run, end, note)* of those that are there
 -- flags: allow-oom
 -- uses: clock lines look
-local t = time_ms(now)
 local answer, watchers = {}, {}
 for _, id in each() do
   local state, _, _, score, record = locate(id)

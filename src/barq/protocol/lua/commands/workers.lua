@@ -3,7 +3,7 @@
 -- returns: (worker, info)*
 -- flags: no-writes
 -- uses: clock
-local alive = call('ZRANGEBYSCORE', prefix .. 'workers:until', '(' .. whole(time_ms(now)), '+inf')
+local alive = call('ZRANGEBYSCORE', prefix .. 'workers:until', '(' .. time, '+inf')
 local answer = {}
 for from = 1, #alive, 500 do
   local slice = {unpack(alive, from, math.min(from + 499, #alive))}

@@ -13,5 +13,5 @@ local function write_down_acts(t, act, after)
   if acted_times == 0 then return end
   local first, number = next(acted_from)
   local from = number == acted_times and '"' .. first .. '"' or cjson.encode(acted_from)
-  write_down(t, act, 'jobs ' .. table.concat(acted_on, ' '), from, after, acted_times)
+  write_down(act, 'jobs ' .. table.concat(acted_on, ' '), from, after, acted_times)
 end

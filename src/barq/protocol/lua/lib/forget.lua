@@ -35,7 +35,7 @@ local function prune(type, state, now, keep_ms, keep_count)
   end
   if #ids == 0 then return 0 end
   prunes_left = prunes_left - #ids
-  move(type, state, NONE, ids)
+  move(type, state, NONE, ids, nil)
   forget(ids)
   return #ids
 end

@@ -1,6 +1,7 @@
--- Claiming: hand waiting jobs out under a lease. Expects t; leaves `answer`, and which of `types` are `open`, not paused.
-local types, open, groups = {}, {}, {}
-local answer = {false, groups}
+-- Claiming: hand waiting jobs out under a lease. Expects t and time; leaves `answer`, with nothing in its second place, the
+-- number of its fields, `filled`, and which of `types` are `open`, not paused.
+local types, open = {}, {}
+local answer, filled = {false, false, nil, nil, nil, nil, nil, nil}, 2
 for i, type in each_type() do types[i] = type end
 
 if again == '1' then -- what the call got the first time
@@ -10,27 +11,27 @@ if again == '1' then -- what the call got the first time
     for from = 1, #ids, 500 do
       local slice = {unpack(ids, from, math.min(from + 499, #ids))}
       local runs = call('HMGET', prefix .. 'run', unpack(slice))
-      local mine_of_slice = {}
+      local mine_of_slice, groups, group_token, at = {}, 0, nil, filled + 2
       for i, id in ipairs(slice) do
         if runs[i] and string.find(runs[i], mine, 1, true) then
-          local g = #groups
-          if groups[g - 2] == type and groups[g - 1] == runs[i] then
-            groups[g] = groups[g] + 1
-          else
-            groups[g + 1], groups[g + 2], groups[g + 3] = type, runs[i], 1
+          if runs[i] ~= group_token then
+            answer[at + 1], answer[at + 2] = runs[i], 0
+            groups, group_token, at = groups + 1, runs[i], at + 2
           end
+          answer[at] = answer[at] + 1
           mine_of_slice[#mine_of_slice + 1] = id
         end
       end
-      if #mine_of_slice > 0 then
-        answer[#answer + 1] = mine_of_slice
-        answer[#answer + 1] = call('HMGET', prefix .. 'job', unpack(mine_of_slice))
+      if groups > 0 then
+        answer[filled + 1], answer[filled + 2] = type, groups
+        answer[at + 1], answer[at + 2] = mine_of_slice, call('HMGET', prefix .. 'job', unpack(mine_of_slice))
+        filled = at + 2
       end
     end
   end
 end
 
-if #groups == 0 then
+if filled == 2 then
   local settings = call('HMGET', prefix .. 'types', '', unpack(types))
   local all_paused_until, resumes = paused_until(settings[1], t), nil
   local wanted, popped_of = {}, {}
@@ -66,15 +67,15 @@ if #groups == 0 then
 
   -- The token is the attempt's number and the nonce of the claim: most run for the first time, and jobs with the same
   -- token are told as a group.
-  local held_by = ' ' .. holder .. ' ' .. whole(t) .. ' '
+  local held_by = ' ' .. holder .. ' ' .. time .. ' '
   local first_run, lease_end = '1' .. held_by .. '0 0', whole(t + lease_ms)
-  local g = 0
   for i, type in ipairs(types) do
     local ids = popped_of[i]
     if ids and #ids > 0 then
       local records = call('HMGET', prefix .. 'job', unpack(ids))
       local before = call('HMGET', prefix .. 'run', unpack(ids))
-      local leases, run, k, group_token = {}, {}, 1, nil
+      local leases, run = {nil, nil, nil, nil, nil, nil, nil, nil}, {nil, nil, nil, nil, nil, nil, nil, nil}
+      local k, groups, group_token, at = 1, 0, nil, filled + 2
       while ids[k] do
         if records[k] then
           local token = first_run
@@ -83,10 +84,10 @@ if #groups == 0 then
             token = whole(attempt + 1) .. held_by .. failures .. ' ' .. rescues
           end
           if token ~= group_token then
-            groups[g + 1], groups[g + 2], groups[g + 3] = type, token, 0
-            group_token, g = token, g + 3
+            answer[at + 1], answer[at + 2] = token, 0
+            groups, group_token, at = groups + 1, token, at + 2
           end
-          groups[g] = groups[g] + 1
+          answer[at] = answer[at] + 1
           leases[2 * k - 1] = lease_end
           leases[2 * k] = ids[k]
           run[2 * k - 1] = ids[k]
@@ -98,16 +99,17 @@ if #groups == 0 then
           table.remove(before, k)
         end
       end
-      if #ids > 0 then
+      if groups > 0 then
         call('HSET', prefix .. 'run', unpack(run))
         enter(type, WAITING, ACTIVE, ids, leases)
-        answer[#answer + 1] = ids
-        answer[#answer + 1] = records
+        answer[filled + 1], answer[filled + 2] = type, groups
+        answer[at + 1], answer[at + 2] = ids, records
+        filled = at + 2
       end
     end
   end
 
-  if #groups == 0 then -- in how many ms something of these types is due: a delayed job, or a lease that runs out
+  if filled == 2 then -- in how many ms something of these types is due: a delayed job, or a lease that runs out
     local due = resumes ~= math.huge and resumes or nil -- or a pause ends
     for _, type in ipairs(types) do
       local delayed = call('ZRANGE', line(type, DELAYED), 0, 0, 'WITHSCORES')[2]

@@ -1,24 +1,9 @@
--- Publishing: what was told becomes one entry of the stream, and of the inbox of each watcher. Expects t and events_keep.
-if moved > 0 then
-  local fields = {'t', whole(t)}
-  for _, entry in ipairs(happened) do
-    local event, type, ids, details = entry[1], entry[2], entry[3], entry[4]
-    if details and event ~= 'complete' then
-      -- of a failure the stream has the first line (type and message), of a result nothing; watchers get all of it
-      local brief = (event == 'failed' or event == 'failed attempt' or event == 'park') and '^[^\n]*'
-      for i, id in ipairs(ids) do
-        fields[#fields + 1] = event
-        fields[#fields + 1] = type .. '\t' .. id .. '\t' .. (brief and string.match(details[i], brief) or details[i])
-      end
-    else
-      fields[#fields + 1] = event
-      fields[#fields + 1] = type .. '\t' .. table.concat(ids, ' ') .. '\t'
-    end
-  end
+-- Publishing: what was told becomes one entry of the stream, and of the inbox of each watcher. Expects events_keep.
+if told_count > 2 then
   local number = whole(call('INCR', prefix .. 'eventseq'))
-  call('XADD', prefix .. 'events', 'MAXLEN', '~', events_keep, number .. '-0', unpack(fields))
+  call('XADD', prefix .. 'events', 'MAXLEN', '~', events_keep, number .. '-0', unpack(told))
 
-  if call('EXISTS', prefix .. 'watch') == 1 then
+  if not unwatched and call('EXISTS', prefix .. 'watch') == 1 then
     local INBOX_KEEPS, INBOX_LIVES_MS = 10000, 300000
     local ENDING = {complete = true, failed = true, cancel = true, remove = true}
     local all, letters, done, at = {}, {}, {}, 0
@@ -44,7 +29,7 @@ if moved > 0 then
     end
     for inbox, letter in pairs(letters) do
       local key = prefix .. 'inbox:' .. inbox
-      call('XADD', key, 'MAXLEN', '~', INBOX_KEEPS, '*', 't', whole(t), unpack(letter))
+      call('XADD', key, 'MAXLEN', '~', INBOX_KEEPS, '*', 't', time, unpack(letter))
       call('PEXPIRE', key, INBOX_LIVES_MS)
     end
     if #done > 0 then call('HDEL', prefix .. 'watch', unpack(done)) end

@@ -1,11 +1,10 @@
--- Settling: how attempts ended. Expects t; leaves `stale`, the ids that this holder no longer held, `lots`, the jobs of
+-- Settling: how attempts ended. Expects t and time; leaves `stale`, the ids that this holder no longer held, `lots`, the jobs of
 -- one type that ended in one way, and `tried`, id and ending of those that are tried again.
 local stale, lots, tried = {}, {}, nil
 if group_count ~= '0' then
   local ids = {each_id()}
   local run = call('HMGET', prefix .. 'run', unpack(ids))
-  local kept, ended = {}, {}
-  local time = whole(t)
+  local kept, ended = nil, {nil, nil, nil, nil, nil, nil, nil, nil}
   local k, last, bodies_told = 0, 0, 0
 
   for _, type, token, kind, retry_ms, size, group_bodies in each_group() do
@@ -24,7 +23,13 @@ if group_count ~= '0' then
     end
     local lot = lots[kind .. ':' .. type]
     if not lot then
-      lot = {type = type, kind = kind, ids = {}, bodies = {}, scored = {}}
+      lot = {
+        type = type,
+        kind = kind,
+        ids = {nil, nil, nil, nil, nil, nil, nil, nil},
+        bodies = {nil, nil, nil, nil, nil, nil, nil, nil},
+        scored = {nil, nil, nil, nil, nil, nil, nil, nil},
+      }
       lots[kind .. ':' .. type] = lot
       lots[#lots + 1] = lot
     end
@@ -78,6 +83,7 @@ if group_count ~= '0' then
           k = k + 2
         end
         if kept_as then
+          kept = kept or {}
           kept[#kept + 1] = id
           kept[#kept + 1] = kept_as
           if kind == 'retry' then
@@ -90,7 +96,7 @@ if group_count ~= '0' then
     end
   end
 
-  if #kept > 0 then call('HSET', prefix .. 'run', unpack(kept)) end
+  if kept then call('HSET', prefix .. 'run', unpack(kept)) end
   if k > 0 then call('HSET', prefix .. 'end', unpack(ended)) end
   for _, lot in ipairs(lots) do
     local type, kind, settled = lot.type, lot.kind, lot.ids
