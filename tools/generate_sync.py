@@ -40,7 +40,7 @@ from barq.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, Priority, Rete
 from barq.outcome import ErrorInfo
 from barq.protocol import calls
 from barq.record import Run
-from barq.search import Counted
+from barq.search import MOST_COUNTED, Counted
 from barq.states import State
 from barq.stats import History, TypeStats
 from barq.sums import Sums

@@ -57,9 +57,23 @@ async def find(
     return Page([queue._job(one) for one in walked.jobs], walked.next)
 
 
-async def count(queue: "Queue", query: str | Query, *, seen: Seen = lambda data: data) -> Counted:
+async def listed(
+    queue: "Queue", state: str | None, type: str | None, *, limit: int, after: str | None, newest_first: bool
+) -> Page:
+    """A page of jobs without a query. The newest of one state come as one list, whatever their types."""
+    if newest_first and state is not None and type is None and queue.partitions == 1:
+        return await queue.find(f"state:{state}", limit=limit, after=after)
+    return await queue.jobs(state, type, limit=limit, after=after, newest_first=newest_first)
+
+
+async def count(
+    queue: "Queue", query: str | Query, *, looks: int = search.MOST_COUNTED, seen: Seen = lambda data: data
+) -> Counted:
     """How many jobs a query finds."""
-    steps = search.count(queue.space, parse(query), now_ms=queue.clock.server_ms(), data=_reader(queue, seen))
+    looks = whole_number("looks", looks, least=1, most=10**9)
+    steps = search.count(
+        queue.space, parse(query), now_ms=queue.clock.server_ms(), data=_reader(queue, seen), looks=looks
+    )
     return await queue._exchange(steps)
 
 

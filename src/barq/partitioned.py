@@ -32,7 +32,7 @@ from barq.options import NO_LIMITS, job_id, whole_number
 from barq.protocol import calls
 from barq.protocol.calls import MOST_PER_CALL, TypeCounts
 from barq.queue import Queue
-from barq.search import Counted
+from barq.search import MOST_COUNTED, Counted
 from barq.session import Session
 from barq.states import State
 from barq.stats import TypeStats
@@ -298,9 +298,9 @@ class PartitionedQueue(Queue):
         page = await self.parts[number].find(query, limit=limit, after=place)
         return Page(page, self._behind(number, page.next))
 
-    async def count(self, query: str = "") -> Counted:
+    async def count(self, query: str = "", *, looks: int = MOST_COUNTED) -> Counted:
         await self._open()
-        counted = await self._of_all(lambda part: part.count(query))
+        counted = await self._of_all(lambda part: part.count(query, looks=looks))
         return Counted(sum(counted), exact=all(one.exact for one in counted))
 
     async def workers(self) -> list[WorkerInfo]:

@@ -42,7 +42,7 @@ from barq.options import (
 from barq.protocol import calls, looks
 from barq.protocol.calls import MOST_PER_CALL, Call, Space
 from barq.room import when_there_is_room
-from barq.search import Counted
+from barq.search import MOST_COUNTED, Counted
 from barq.session import Session
 from barq.states import State
 from barq.stats import History, TypeStats
@@ -410,9 +410,10 @@ class Queue:
         """
         return await bulk.find(self, query, limit=limit, after=after)
 
-    async def count(self, query: str = "") -> Counted:
-        """How many jobs a query finds. Its `exact` is False when there are more than were counted."""
-        return await bulk.count(self, query)
+    async def count(self, query: str = "", *, looks: int = MOST_COUNTED) -> Counted:
+        """How many jobs a query finds. Where jobs have to be looked at, these are `looks` at most; `exact` tells whether that
+        was enough."""
+        return await bulk.count(self, query, looks=looks)
 
     async def act_on(
         self,

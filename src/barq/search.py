@@ -125,7 +125,7 @@ class _Found:
         return Walked(self.jobs, self.ids, self.count, next)
 
 
-def count(space: Space, query: Query, *, now_ms: int, data: Data) -> Exchange[Counted]:
+def count(space: Space, query: Query, *, now_ms: int, data: Data, looks: int = MOST_COUNTED) -> Exchange[Counted]:
     """How many jobs fit: from what the server counts anyway where that is enough, else by looking at them."""
     if query == Query(text=query.text, states=query.states, types=query.types):
         counts = yield from parts.counts(space, query)
@@ -133,7 +133,7 @@ def count(space: Space, query: Query, *, now_ms: int, data: Data) -> Exchange[Co
     if len(query.words) == 1 and query == Query(text=query.text, words=query.words) and _asked(query.words[0]):
         (number,) = yield finding.gauge(space, query.words)
         return Counted(number)
-    found = yield from walk(space, query, now_ms=now_ms, wants="count", limit=2**53, data=data, looks=MOST_COUNTED)
+    found = yield from walk(space, query, now_ms=now_ms, wants="count", limit=2**53, data=data, looks=looks)
     return Counted(found.count, exact=found.next is None)
 
 

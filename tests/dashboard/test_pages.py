@@ -28,9 +28,9 @@ def test_what_happens_appears_by_itself(see: See, jobs: barq.sync.Queue) -> None
     jobs.enqueue("email")
     expect(page.locator("tr:has-text('email') td[data-head='Waiting']")).to_have_text("1")
     jobs.pause("email", by="ann", reason="provider is down")
-    expect(page.locator("tr:has-text('email') .paused")).to_have_text("⏸paused by ann: provider is down")
+    expect(page.locator("tr:has-text('email') .paused")).to_have_text("‖paused by ann: provider is down")
     jobs.pause(by="bob", reason="moving")
-    expect(page.locator(".banner")).to_contain_text("The queue is paused: ⏸paused by bob: moving")
+    expect(page.locator(".banner")).to_contain_text("The queue is paused: ‖paused by bob: moving")
     page.get_by_role("button", name="Resume").first.click()
     expect(page.locator(".banner")).to_have_count(0)
     assert jobs.paused() is None

@@ -209,7 +209,8 @@ async def test_a_listing_is_of_a_state_or_a_type(api: httpx.AsyncClient, queue: 
     assert await ids(type="email") == [1, 2]
     assert await ids(state="waiting", type="push") == [3]
     assert await ids(type="never seen") == []
-    assert await ids(state="waiting", order="newest") == [1, 3]
+    assert await ids(state="waiting", order="newest") == [3, 1], "the newest come as one list"
+    assert await ids(state="waiting") == [1, 3], "type by type, in line"
 
 
 async def test_finished_jobs_come_latest_first(api: httpx.AsyncClient, queue: barq.Queue) -> None:
@@ -274,6 +275,8 @@ async def test_jobs_are_found_by_a_query(api: httpx.AsyncClient, queue: barq.Que
     assert await ids("  ") == [3, 2, 1]
     for query, number in {"": 3, "state:waiting": 2, "mailbox": 1}.items():
         assert (await api.get("/jobs/count", params={"q": query})).json() == {"count": number, "exact": True}
+    found = (await api.get("/jobs/count", params={"q": "message:mail*", "looks": 1})).json()
+    assert found == {"count": 1, "exact": False}, "so many are looked at"
 
 
 async def test_a_search_goes_on_behind_its_bound(

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import barq
+from barq import bulk
 from barq.cli import exits, suggest, values
 from barq.cli.common import emit, job_command
 from barq.cli.describe import job_text, job_values, jobs_table
@@ -146,7 +147,7 @@ async def ls(
     else:
         if newest_first is None:
             newest_first = state is None or state in FINISHED
-        page = await queue.jobs(state, type, limit=limit, after=after, newest_first=newest_first)
+        page = await bulk.listed(queue, state, type, limit=limit, after=after, newest_first=newest_first)
         nothing = f"no {state or ''} jobs".replace("  ", " ") + (f" of type {type}" if type else "")
     if as_json:
         emit({"ok": True, "jobs": [job_values(job) for job in page], "next": page.next})

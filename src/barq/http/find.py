@@ -27,7 +27,7 @@ async def find(
 ) -> Page:
     """A page of jobs: of a query the latest first, without one in the order of their lines or against it."""
     if not q.strip():
-        return await queue.jobs(state, type, limit=limit, after=after, newest_first=newest_first)
+        return await bulk.listed(queue, state, type, limit=limit, after=after, newest_first=newest_first)
     query = _narrowed(parse(q), state, type)
     if query is None:
         return Page([], None)
@@ -36,10 +36,12 @@ async def find(
     return await queue.find(query.text, limit=limit, after=after)
 
 
-async def count(queue: Queue, mask: Mask, q: str) -> Counted:
-    """How many jobs a query finds."""
+async def count(queue: Queue, mask: Mask, q: str, *, looks: int) -> Counted:
+    """How many jobs a query finds, looking at so many of them."""
     query = parse(q)
-    return await (bulk.count(queue, query, seen=mask.applied) if _looks_into_data(query, mask) else queue.count(q))
+    if _looks_into_data(query, mask):
+        return await bulk.count(queue, query, looks=looks, seen=mask.applied)
+    return await queue.count(q, looks=looks)
 
 
 async def act_on(

@@ -28,7 +28,7 @@ from barq.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, Priority, Rete
 from barq.outcome import ErrorInfo
 from barq.protocol import calls
 from barq.record import Run
-from barq.search import Counted
+from barq.search import MOST_COUNTED, Counted
 from barq.states import State
 from barq.stats import History, TypeStats
 from barq.steps import Step
@@ -251,9 +251,10 @@ class Queue:
         page = portal.call(self.asyncio.find(query, limit=limit, after=after), self._loop)
         return Page([Job(job, self._loop) for job in page], page.next)
 
-    def count(self, query: str = "") -> Counted:
-        """How many jobs a query finds. Its `exact` is False when there are more than were counted."""
-        return portal.call(self.asyncio.count(query), self._loop)
+    def count(self, query: str = "", *, looks: int = MOST_COUNTED) -> Counted:
+        """How many jobs a query finds. Where jobs have to be looked at, these are `looks` at most; `exact` tells whether that
+        was enough."""
+        return portal.call(self.asyncio.count(query, looks=looks), self._loop)
 
     def act_on(
         self,

@@ -26,6 +26,9 @@ class Top(App[None]):
     CSS = """
     Page { layout: vertical; }
     #head, #foot, #states, #totals { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    * { scrollbar-size-vertical: 1; scrollbar-background: ansi_default; scrollbar-background-hover: ansi_default;
+        scrollbar-background-active: ansi_default; scrollbar-color: ansi_bright_black;
+        scrollbar-color-hover: ansi_bright_black; scrollbar-color-active: ansi_bright_black; }
     Screen, Page { background: ansi_default; color: ansi_default; }
     ModalScreen { align: center middle; background: transparent; }
     .dialog { width: auto; max-width: 96%; height: auto; max-height: 90%; padding: 1 2; border: round ansi_cyan;

@@ -10,10 +10,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 KEYS = """\
-/           search: mailbox state:failed type:email age>1h; or a job's id
+/           search: mailbox state:failed age>1h; or a job's id
 j k Tab     next and previous row, next list
 Enter       open the row
-r           retry the job; of a type or a group, asking first, what failed
+r           retry the job; what failed of a type, asking first
 p           pause or resume the type of the row; P the whole queue
 c           cancel the job
 R C         in a list of jobs: retry, cancel all of it, asking first

@@ -31,6 +31,20 @@ def number(value: int) -> str:
     return f"{value:,}" if value < 1_000_000 else f"{value / 1e6:.3g}M"
 
 
+def brief(value: int) -> str:
+    """
+    >>> brief(999), brief(1400), brief(10_030), brief(1_234_567)
+    ('999', '1.4k', '10k', '1.23M')
+    """
+    return (
+        f"{value / 1000:.2g}k"
+        if 1000 <= value < 99_500
+        else f"{value // 1000}k"
+        if 99_500 <= value < 1_000_000
+        else number(value)
+    )
+
+
 def rate(per_second: float) -> str:
     """
     >>> rate(0), rate(0.04), rate(3.21), rate(1234.5)

@@ -1,6 +1,7 @@
 """Jobs: what a query finds, by state, a page at a time."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
@@ -10,8 +11,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
+from barq import bulk
 from barq.cli.top import rows
-from barq.cli.top.draw import STATE_STYLES, number
+from barq.cli.top.draw import STATE_STYLES, brief, number
 from barq.cli.top.page import Page
 from barq.cli.top.panel import Panel
 from barq.cli.top.steer import Verb
@@ -71,7 +73,7 @@ class JobsPage(Page):
                 page, self._wrong = PageOfJobs([], None), str(error)
         else:
             newest_first = self._state is None or self._state in FINISHED
-            page = await queue.jobs(self._state, simple[1], limit=_PAGE, after=after, newest_first=newest_first)
+            page = await bulk.listed(queue, self._state, simple[1], limit=_PAGE, after=after, newest_first=newest_first)
             counts = await queue.counts(simple[1])
         if asked == (self._state, self._pages[-1]):  # else a key has asked for something else meanwhile
             self._jobs, self._next, self._counts = list(page), page.next, counts
@@ -88,10 +90,15 @@ class JobsPage(Page):
         )
 
     def _chips(self) -> Text:
+        """The states with their counts, in short where there is no room."""
+        full = self._chips_with(number)
+        return full if full.cell_len <= self.app.size.width else self._chips_with(brief)
+
+    def _chips_with(self, shown: Callable[[int], str]) -> Text:
         line = Text(" ", no_wrap=True, overflow="ellipsis")
         for state in STATES:
             count = self._counts.get(state, 0) if state else sum(self._counts.values())
-            said = f"{state or 'all'} {number(count)}" if self._counts else f"{state or 'all'}"
+            said = f"{state or 'all'} {shown(count)}" if self._counts else f"{state or 'all'}"
             style = STATE_STYLES[state] if state and (count or not self._counts) else "" if count else "dim"
             line.append(f" {said} ", f"{style} reverse" if state == self._state else style)
         return line

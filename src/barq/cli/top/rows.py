@@ -120,8 +120,8 @@ FAILURE_COLUMNS: Final = (
     Column("ERROR"),
     Column("LAST", right=True),
     Column("FIRST", right=True, drop=3),
-    Column("MESSAGE", flex=True, drop=1),
     Column("PLACE", drop=2),
+    Column("MESSAGE", flex=True, drop=1),
 )
 
 
@@ -135,8 +135,8 @@ def failure_rows(groups: Sequence[FailureGroup], now: datetime) -> list[Row]:
                 Text(one_line(group.error), "red"),
                 age(group.last_at, now),
                 age(group.first_at, now),
-                one_line(group.message),
                 Text(one_line(group.place), "dim"),
+                one_line(group.message),
             ],
         )
         for group in groups

@@ -108,7 +108,7 @@ export function failuresTable(rows, { brief = false }) {
 const error = (group) => [
   a(
     route.job(group.sample_id),
-    { class: "error", title: "The latest, with its traceback" },
+    { class: "error clip", title: "The latest, with its traceback" },
     h("strong", null, group.error),
     group.message && `: ${group.message}`,
   ),

@@ -12,6 +12,7 @@ import { h } from "./vdom.js";
 
 const LIMIT = 50;
 const EVERY_TICKS = 3;
+const LOOKS = 5000; // for the count of a state; beyond it says "and more"
 const VERBS_OF = {
   waiting: ["cancel", "remove"],
   delayed: ["promote", "cancel", "remove"],
@@ -76,8 +77,12 @@ export const jobs = {
   },
 };
 
-/** The order is that of each type's own line. */
-const byType = () => lists() && !query.value(asked(), "type") && state.live?.types.length > 1;
+/** The order is that of each type's own line; the newest of one state come as one list. */
+const byType = () =>
+  lists() &&
+  !query.value(asked(), "type") &&
+  state.live?.types.length > 1 &&
+  (order() === "line" || !statesOf(asked()).length);
 
 // ---- by state
 
@@ -87,7 +92,7 @@ async function readCounts(signal) {
   const total = state.live?.counts || {};
   const states = STATES.filter((name) => total[name] !== 0);
   const found = await Promise.all(
-    states.map((name) => get("jobs/count", { q: query.replaced(q, "state", name) }, signal)),
+    states.map((name) => get("jobs/count", { q: query.replaced(q, "state", name), looks: LOOKS }, signal)),
   );
   return Object.fromEntries(states.map((name, at) => [name, found[at]]));
 }

@@ -6,7 +6,7 @@ import { ago, readOnly, state } from "./state.js";
 import { h } from "./vdom.js";
 
 export const STATES = ["waiting", "delayed", "active", "completed", "failed", "cancelled", "blocked"];
-const SIGNS = { waiting: "○", delayed: "◷", active: "▶", completed: "✓", failed: "✕", cancelled: "⊘", blocked: "⏸" };
+const SIGNS = { waiting: "○", delayed: "◷", active: "▶", completed: "✓", failed: "✕", cancelled: "⊘", blocked: "‖" };
 
 export const badge = (name) => h("span", { class: `badge ${name}` }, sign(name), name);
 export const sign = (name) => h("span", { class: "sign", "aria-hidden": "true" }, SIGNS[name] || "");

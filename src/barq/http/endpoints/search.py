@@ -10,6 +10,7 @@ from barq.http import find
 from barq.http.endpoint import endpoint
 from barq.http.site import Ask
 from barq.query import LONGEST_QUERY
+from barq.search import MOST_COUNTED
 
 MOST_AT_ONCE = 10_000
 """Jobs that one request acts on."""
@@ -26,6 +27,9 @@ QueryText = Annotated[
 
 class Counting(msgspec.Struct, forbid_unknown_fields=True):
     q: QueryText = ""
+    looks: Annotated[
+        int, Meta(ge=1, le=MOST_COUNTED, description="How many jobs are looked at where no index has the answer")
+    ] = MOST_COUNTED
 
 
 class Count(msgspec.Struct):
@@ -38,7 +42,7 @@ class Count(msgspec.Struct):
 @endpoint("GET", "/jobs/count")
 async def count_jobs(ask: Ask, query: Counting) -> Count:
     """Count the jobs that a query finds."""
-    found = await find.count(ask.queue, ask.site.mask, query.q)
+    found = await find.count(ask.queue, ask.site.mask, query.q, looks=query.looks)
     return Count(int(found), found.exact)
 
 
