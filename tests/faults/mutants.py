@@ -283,6 +283,12 @@ MUTANTS: Final = [
         chaos="--faults flush --per-minute 60",
         shows=r"BROKEN  5",
     ),
+    Mutant(
+        "what is kept of a step is not looked at, so it runs again",
+        [Edit("steps.py", "recall(self._job, self._name)", "recall(self._job, self._name) and None")],
+        chaos="--faults flush --per-minute 60",
+        shows=r"BROKEN 17",
+    ),
 ]
 
 CHAOS: Final = "--seed 3 --seconds 10 --calibrate 2 --workers 3 --producers 1 --floor 0"
