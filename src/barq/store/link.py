@@ -34,6 +34,8 @@ class Link(asyncio.Protocol):
         self.server = server
         self.scripts: set[bytes] = set()
         """Hashes of the scripts that were sent whole; the server knows them from then on."""
+        self.denied: frozenset[str] | None = None
+        """Commands that the user may not run (allowed.py); None: that is not known."""
         self._answer_seconds = answer_seconds
         self._loop = asyncio.get_running_loop()
         self._out: list[bytes] = []

@@ -17,6 +17,7 @@ from barq.errors import (
 )
 from barq.protocol.calls import Call
 from barq.protocol.scripts import Script
+from barq.store.allowed import NOTHING, allow, denied
 from barq.store.connect import allowing, checked, connect, parse_info
 from barq.store.link import ANSWER_SECONDS, Link, LinkLost
 from barq.store.target import Target
@@ -62,6 +63,7 @@ class Store:
         self._link: Link | None = None
         self._connecting: asyncio.Task[Link] | None = None
         self._failures = 0
+        self._prefix = b""
         self._lookout: asyncio.Task[None] | None = None
 
     async def send(self, call: Call[R], *, may_block: float = 0.0, timeout: float | None = -1) -> R:
@@ -77,6 +79,7 @@ class Store:
             try:
                 link = self._link
                 if link is None or link.lost:
+                    self._prefix = self._prefix or call.prefix
                     link = await self._connected(deadline, bound)
                 sent = True
                 reply = await self._run(link, call, may_block, deadline)
@@ -85,6 +88,8 @@ class Store:
             except BarqError:
                 raise
             except Exception as error:
+                if link is not None and _IN_SCRIPT.search(_text(error)):
+                    link.denied = None  # rights were taken away meanwhile
                 trouble = self._passing(error)
                 await self._look_elsewhere(link, error)
                 await asyncio.sleep(FIRST_WAIT)
@@ -129,6 +134,8 @@ class Store:
     async def _run(self, link: Link, call: Call[Any], may_block: float, deadline: float | None) -> Any:
         if call.script is None:
             return await _by(deadline, link.call(*call.args, may_block=may_block))
+        if link.denied is not NOTHING and call.script.writes:
+            await allow(link, call, f"the server at {self.target.shown}")
         # Whole when a link first uses it: had the server to ask for it, later calls would overtake this one.
         first = call.script.sha not in link.scripts
         link.scripts.add(call.script.sha)
@@ -189,7 +196,9 @@ class Store:
         self._failures = max(1, self._failures) if self.connections else 0
         self.connections += 1
         answer_seconds = ANSWER_SECONDS if self._timeout is None else min(ANSWER_SECONDS, self._timeout)
-        self._link = link = Link(connection, server, answer_seconds=answer_seconds)
+        link = Link(connection, server, answer_seconds=answer_seconds)
+        link.denied = await denied(link, self._prefix)
+        self._link = link
         if self.target.sentinels is not None:
             if self._lookout is not None:
                 self._lookout.cancel()

@@ -138,7 +138,6 @@ for i, type, priority, due, record, extra in each() do
     if tokens[i] then
       if of_token == NOTHING then of_token = {} end
       of_token[tokens[i]] = next_id
-      call('SET', prefix .. 'token:' .. tokens[i] .. ':once', digits, 'PX', TOKEN_LIVES_MS)
     end
     next_id = next_id + 1
   end
@@ -156,6 +155,9 @@ for type, of in pairs(lines) do
   if of.waiting > 0 then enter(type, NONE, WAITING, of.waiting_ids, of.waiting_scored) end
   if of.delayed > 0 then enter(type, NONE, DELAYED, of.delayed_ids, of.delayed_scored) end
   wake(type)
+end
+for token, id in pairs(of_token) do -- once their jobs are in line, or a script that broke off would leave a token without one
+  call('SET', prefix .. 'token:' .. token .. ':once', whole(id), 'PX', TOKEN_LIVES_MS)
 end
 local text = batch .. ' ' .. whole(first)
 for i = 2, #answer do text = text .. ' ' .. whole(answer[i]) end

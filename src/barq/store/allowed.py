@@ -1,0 +1,59 @@
+"""Allowed: whether a user may run all commands of a script, asked before the script begins. Beside store.py.
+
+The server checks the commands of a script one by one while it runs, and takes nothing back: what was moved out of one line
+when the right to put it into the next is missing would be in none.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from barq.errors import PermissionDenied
+from barq.protocol.calls import Call
+from barq.rights import WRITES, commands_of
+from barq.store.connect import allowing
+from barq.store.examine import TRIED
+from barq.store.link import Link, LinkLost
+
+NOTHING: Final[frozenset[str]] = frozenset()
+
+# Whole commands with a key of the queue, none of which is run: servers crash when they are asked about one without its key.
+_ASK: Final = b"""
+local denied = {}
+for line in string.gmatch(ARGV[1], '[^;]+') do
+  local words = {}
+  for word in string.gmatch(line, '%S+') do words[#words + 1] = word end
+  if not redis.acl_check_cmd(words[1], KEYS[1], unpack(words, 2)) then denied[#denied + 1] = words[1] end
+end
+return denied
+"""
+_ALL_WRITES: Final = {line.split()[0] for line in TRIED.split(";")} & WRITES
+
+
+async def denied(link: Link, prefix: bytes) -> frozenset[str] | None:
+    """Which commands of scripts the user of a connection may not run; None when the server can't say for now."""
+    if not link.server.takes_shebang:  # Redis 6.2 does not tell
+        return NOTHING
+    if not prefix:
+        return None
+    try:
+        told: Iterable[bytes] = await link.call(b"EVAL_RO", _ASK, b"1", prefix, TRIED.encode())
+    except LinkLost:
+        return None
+    except Exception as error:
+        # who may not ask, or not for these keys, may run no script, and is told so by the server
+        return NOTHING if type(error).__name__ == "NoPermissionError" else None
+    words = frozenset(word.decode() for word in told)
+    return (
+        NOTHING if not words or words >= _ALL_WRITES else words
+    )  # who may only read is refused its scripts as a whole
+
+
+async def allow(link: Link, call: Call[Any], where: str) -> None:
+    """Ask again, as rights may have been given meanwhile. Raises PermissionDenied before a script would break off."""
+    assert call.script is not None
+    link.denied = await denied(link, call.prefix)
+    missing = {word.upper() for word in commands_of(call.script.name)} & (link.denied or NOTHING)
+    if missing:
+        word = min(missing).lower()
+        says = f"this user has no permissions to run the '{word}' command, which {call.script.name} needs"
+        raise PermissionDenied(f"{where} would refuse: {allowing(says)}")
