@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-import secrets
+import os
 from collections.abc import Awaitable
 from typing import Any
 
@@ -38,7 +38,7 @@ class Session:
         self._space = space
         self._clock = clock
         self._timeout = timeout
-        self._inbox = secrets.token_hex(6)
+        self._inbox = os.urandom(6).hex()
         self.store = store if store is not None else Store(target, clock, timeout=timeout)
         self._levels: dict[Durability, tuple[Store, Enqueuer]] = {}
         self._levels[LOCAL] = self.store, Enqueuer(self.store, space, clock, inbox=self._inbox)

@@ -4,7 +4,7 @@ A call is one round trip and one atomic script (or one plain command). Sending i
 """
 
 import functools
-import secrets
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
@@ -595,7 +595,7 @@ def ping(space: Space) -> Call[bool]:
 
 def _name() -> bytes:
     """Names a call, so that the server knows it when it is sent again."""
-    return secrets.token_hex(8).encode()
+    return os.urandom(8).hex().encode()
 
 
 def _retention(space: Space) -> tuple[bytes, bytes, bytes, bytes]:

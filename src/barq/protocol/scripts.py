@@ -22,10 +22,11 @@ import functools
 import hashlib
 import re
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 from barq.states import EVENTS, Move, State, rendered_for_lua
 
+_LUA = Path(__file__).with_name("lua")
 _LIBRARY = (
     "clock",
     "sums",
@@ -78,8 +79,7 @@ def header(name: str) -> dict[str, str]:
 
 
 def command_names() -> list[str]:
-    folder = resources.files(__package__) / "lua" / "commands"
-    return sorted(entry.name.removesuffix(".lua") for entry in folder.iterdir() if entry.name.endswith(".lua"))
+    return sorted(file.stem for file in (_LUA / "commands").glob("*.lua"))
 
 
 @functools.cache
@@ -188,7 +188,7 @@ def _single_values(groups: dict[str, list[str]], use: re.Match[str]) -> str:
 
 
 def _read(folder: str, name: str) -> str:
-    return (resources.files(__package__) / "lua" / folder / f"{name}.lua").read_text("utf-8")
+    return (_LUA / folder / f"{name}.lua").read_text("utf-8")
 
 
 def _sha(source: bytes) -> bytes:

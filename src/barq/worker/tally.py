@@ -3,7 +3,7 @@
 Jobs that were claimed together and ended together are counted together, so a job costs no more than a look at its token.
 """
 
-import secrets
+import os
 from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Final
@@ -100,7 +100,7 @@ class Tally:
         """Sums under a name of their own, the same until the server is known to have them; None when there are none."""
         if self._handed is None and self._counted:
             types = list(islice(self._counted, MOST_TYPES))
-            self._handed = secrets.token_hex(8), {type_: self._counted.pop(type_).sums() for type_ in types}
+            self._handed = os.urandom(8).hex(), {type_: self._counted.pop(type_).sums() for type_ in types}
         return self._handed
 
     def handed_over(self) -> None:

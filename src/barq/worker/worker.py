@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -105,7 +105,7 @@ class Worker:
                 "the queue has no handlers: decorate a function with @queue.handler(type) or @queue.task"
             )
         self.queue = queue
-        self.id = f"w{secrets.token_hex(4)}"
+        self.id = f"w{os.urandom(4).hex()}"
         self.types = list(dict.fromkeys(types))
         self.concurrency = whole_number("concurrency", concurrency, least=1, most=MOST_CONCURRENT)
         self.threads = min(whole_number("threads", threads, least=1, most=10_000), self.concurrency)
