@@ -4,7 +4,7 @@ import * as acts from "./acts.js";
 import { get } from "./api.js";
 import { allWithCount, VERBS } from "./bulk.js";
 import { duration, number, seconds } from "./format.js";
-import { badge, a, button, card, empty, jobLink, progress, sign, STATES, table, time, trouble } from "./parts.js";
+import { badge, a, button, card, empty, jobCell, progress, sign, STATES, table, time, trouble } from "./parts.js";
 import * as query from "./query.js";
 import * as route from "./route.js";
 import { ago, now, resource, state } from "./state.js";
@@ -30,6 +30,7 @@ const which = () =>
   lists() ? { state: statesOf(asked())[0], type: query.value(asked(), "type"), order: order() } : { q: asked() };
 const LIVE = ["waiting", "delayed", "active"];
 const order = () => state.route.query.order || (LIVE.includes(statesOf(asked())[0]) ? "line" : "newest");
+const ended = () => statesOf(asked()).length > 0 && !LIVE.includes(statesOf(asked())[0]);
 const page = resource((signal) => get("jobs", { ...which(), limit: LIMIT, after: state.route.query.after }, signal));
 const counts = resource(readCounts);
 let ticks = 0;
@@ -150,7 +151,7 @@ function orders() {
       { "aria-current": order() === value ? "true" : undefined, class: "chip small" },
       words,
     );
-  return h("div", { class: "chips" }, to("As they will run", "line"), to("Newest first", "newest"));
+  return h("div", { class: "chips" }, to(ended() ? "Oldest first" : "As they will run", "line"), to("Newest first", "newest"));
 }
 
 const nothing = (told) => {
@@ -182,16 +183,7 @@ const pages = (told) => {
 
 function jobsTable(rows) {
   const columns = [
-    {
-      head: "Job",
-      kind: "main",
-      cell: (job) => [
-        jobLink(job.id),
-        " ",
-        h("span", { class: "name" }, job.type),
-        job.title && h("span", { class: "sub" }, job.title),
-      ],
-    },
+    { head: "Job", kind: "main", cell: jobCell },
     { head: "State", cell: (job) => badge(job.state) },
     { head: "What", kind: "what", cell: what },
     {

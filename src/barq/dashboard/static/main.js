@@ -131,8 +131,8 @@ function banners() {
       h(
         "div",
         { class: "banner bad", role: "alert", key: "away" },
-        h("strong", null, "No news. "),
-        state.trouble || "The dashboard does not answer.",
+        h("strong", null, "No news: "),
+        state.trouble || "the dashboard does not answer",
       ),
     told?.paused &&
       h(

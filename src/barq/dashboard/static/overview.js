@@ -6,7 +6,7 @@ import { cleanUp } from "./bulk.js";
 import { series, throughput } from "./charts.js";
 import { coarse, duration, full, number, rate, sum } from "./format.js";
 import { failuresTable } from "./failures.js";
-import { a, button, card, code, empty, jobLink, progress, sign, table, tile } from "./parts.js";
+import { a, button, card, code, empty, jobCell, progress, sign, table, tile } from "./parts.js";
 import * as route from "./route.js";
 import { ago, resource, state } from "./state.js";
 import { h } from "./vdom.js";
@@ -142,16 +142,7 @@ function legend(value) {
 
 function runningCard(live) {
   const columns = [
-    {
-      head: "Job",
-      kind: "main",
-      cell: (job) => [
-        jobLink(job.id),
-        " ",
-        h("span", { class: "name" }, job.type),
-        job.title && h("span", { class: "sub" }, job.title),
-      ],
-    },
+    { head: "Job", kind: "main", cell: jobCell },
     { head: "Worker", cell: (job) => workerName(live, job.worker) },
     { head: "Progress", cell: (job) => progress(job.progress?.percent ?? 0, `progress of job ${job.id}`) },
     { head: "For", number: true, cell: (job) => duration(ago(job.started_at)) },

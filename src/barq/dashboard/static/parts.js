@@ -33,6 +33,14 @@ export function button(words, { act = true, press, kind = "", title, busy, oncli
 export const a = (where, props, ...words) => h("a", { href: where, ...props }, ...words);
 export const jobLink = (id, ...words) => a(route.job(id), { class: "id" }, words.length ? words : `#${id}`);
 
+/** Of a job in a list its id, type and title. */
+export const jobCell = (job) => [
+  jobLink(job.id),
+  " ",
+  h("span", { class: "name" }, job.type),
+  job.title && h("span", { class: "sub" }, job.title),
+];
+
 export function time(value, { suffix = " ago" } = {}) {
   if (!value) return h("span", { class: "quiet" }, "–");
   return h("time", { datetime: value, title: clock(value, { day: true }) }, coarse(ago(value)), suffix);

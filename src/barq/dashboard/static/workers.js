@@ -71,7 +71,7 @@ function runs(worker) {
     "span",
     { class: "clip" },
     found.length
-      ? found.map((job) => [jobLink(job.id), ` ${job.type} `])
+      ? found.map((job) => [h("span", { class: "run" }, jobLink(job.id), ` ${job.type}`), " "])
       : h("span", { class: "quiet" }, worker.running ? full(worker.running) : "nothing"),
   );
 }
