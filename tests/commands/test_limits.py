@@ -8,7 +8,7 @@ import barq
 from barq.options import limits
 from barq.protocol import calls, finding, looks
 from barq.protocol.calls import MEMORY_FULL, TYPE_FULL, Space
-from barq.protocol.finding import Find, Part
+from barq.protocol.finding import Find, Part, Window
 from barq.protocol.scripts import command_names, script
 from barq.query import parse
 from barq.record import member
@@ -177,8 +177,9 @@ async def test_with_no_memory_left_only_scripts_that_add_work_are_refused(
             "history": looks.history(space, "", span="minute", seconds=60, count=2, now_ms=now),
             "explain": looks.explain(space, 5, now_ms=now),
             "failures": looks.failures(space, "email", skip=0, most=9),
-            "find": finding.find(space, Find(parse("age<1h"), Part("ids", ids=(1,)), "ids", b"", 9, 9, now)),
+            "find": finding.find(space, Find(parse("age<1h"), Part("ids", ids=(1,)), "ids", b"", 9, 9, now, Window())),
             "gauge": finding.gauge(space, parse("ada").words),
+            "dated": finding.window(space, parse("age<1h").age, now_ms=now),
         }
         assert sent.keys() == set(command_names()), "every script has its call in this test"
         assert {name for name in sent if script(name).flags == "deny-oom"} == ADDS_WORK
