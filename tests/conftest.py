@@ -18,6 +18,11 @@ if (
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who asks for a longer time begins first: run in parallel, none of them is left alone at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """The session's server. Tests that stop or configure one take `own_server`."""

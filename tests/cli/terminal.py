@@ -54,6 +54,7 @@ class Terminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
+        self._rows = [""] * rows
         self._lines: list[str] | None = None  # what is shown, until something comes
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -77,10 +78,18 @@ class Terminal:
         """Down to the last that is not empty."""
         with self._lock:
             if self._lines is None:
-                self._lines = [line.rstrip() for line in self._screen.display]
+                for row in self._screen.dirty:
+                    self._rows[row] = self._row(row)
+                self._screen.dirty.clear()
+                self._lines = list(self._rows)
                 while self._lines and not self._lines[-1]:
                     self._lines.pop()
             return self._lines
+
+    def _row(self, number: int) -> str:
+        """As `display` of pyte has it, which draws all rows anew, also the empty ones."""
+        cells = self._screen.buffer[number]
+        return "".join(cells[column].data for column in range(max(cells, default=-1) + 1)).rstrip()
 
     def type(self, text: str) -> None:
         os.write(self._outside, text.encode())

@@ -89,10 +89,15 @@ class Reader:
         """Wait until the terminal shows what was told, and then this prompt (None: any, or none)."""
         expected = pattern(told.lines, prompt)
         seen = ""
+        looked_at: list[str] | None = None
 
         def matches() -> bool:
-            nonlocal seen
-            seen = self._as_told("".join(f"{line}\n" for line in told.terminal.lines))
+            nonlocal seen, looked_at
+            lines = told.terminal.lines
+            if lines is looked_at:  # nothing has come, and matching a long page takes its time
+                return False
+            looked_at = lines
+            seen = self._as_told("".join(f"{line}\n" for line in lines))
             found = expected.fullmatch(seen)
             if found is not None:
                 self._pid = next((pid for pid in reversed(found.groups()) if pid is not None), self._pid)
