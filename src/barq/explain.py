@@ -99,7 +99,9 @@ def _full(situation: Situation, ready: "Sequence[WorkerInfo]") -> Reason | None:
 
 def _place(situation: Situation) -> Reason:
     if situation.before:
-        return Reason("behind", f"{_count(situation.before, 'job')} of its type run before it")
+        return Reason(
+            "behind", f"{_count(situation.before, 'job')} of its type run{'s' * (situation.before == 1)} before it"
+        )
     return Reason("next", "it is the next of its type")
 
 

@@ -150,6 +150,8 @@ def test_it_opens_onto_the_dashboard(start: Start) -> None:
         return httpx.get(f"{found[1]}/overview", timeout=20).json()
 
     wait_until(lambda: len(told().get("types", [])) >= 4 and told()["running"], "jobs of several types run")
+    wait_until(lambda: told().get("failures"), "some fail, on purpose", seconds=60)
+    assert {group["place"].partition(":")[0] for group in told()["failures"]} == {"demo_jobs.py"}
     family = demo.family()
     demo.process.send_signal(signal.SIGINT)
     assert demo.ends(seconds=15) == 0

@@ -29,6 +29,8 @@ from tests.support import Server, free_port, wait_until
         (["enqueue", "email", "--frob"], "No such option"),
         (["enqueue", "email", "9007199254740993"], "2^53"),
         (["ls", "state:frobbing"], "frobbing"),
+        (["ls", "state:failed age>1y"], "got '>1y' (at character 14 of the query)"),
+        (["retry", "--where", 'type:email "open'], "is not closed (at character 12 of the query)"),
         (["ls", "--limit", "0"], "limit must be from 1 to 1000"),
         (["ls", "--after", "x"], "after must be the `next` of a page"),
         (["show", "x"], "'x' is not a valid integer"),

@@ -62,6 +62,18 @@ def test_a_job_is_followed_as_it_runs(see: See, jobs: barq.sync.Queue, handlers:
         expect(page.locator(".timeline li")).to_have_count(3)
 
 
+def test_a_job_tells_why_it_does_not_run(see: See, jobs: barq.sync.Queue) -> None:
+    jobs.pause("email", reason="provider is down", by="ann")
+    jobs.enqueue("email")
+    behind = jobs.enqueue("email")
+    page = see(f"job/{behind.id}").page
+    why = page.locator(".card.reasons")
+    expect(why).to_contain_text("paused by ann")
+    expect(why).to_contain_text("provider is down")
+    expect(why).to_contain_text("no worker runs type email")
+    expect(why).to_contain_text("1 job of its type runs before it")
+
+
 def test_where_streams_do_not_get_through_it_asks(
     browser: Browser, dashboard: Dashboard, jobs: barq.sync.Queue
 ) -> None:

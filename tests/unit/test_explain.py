@@ -37,7 +37,7 @@ def codes(one: Situation, *alive: WorkerInfo) -> list[str]:
 
 def test_a_waiting_job_has_a_place_in_its_line() -> None:
     assert told(situation(State.WAITING, before=0), worker()) == [("next", "it is the next of its type")]
-    assert told(situation(State.WAITING, before=1), worker())[0][1] == "1 job of its type run before it"
+    assert told(situation(State.WAITING, before=1), worker())[0][1] == "1 job of its type runs before it"
     assert told(situation(State.WAITING, before=12), worker())[0][1] == "12 jobs of its type run before it"
 
 
