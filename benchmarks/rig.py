@@ -55,7 +55,7 @@ class Rig:
         return int(self.client.info("memory")["used_memory"])
 
     def clear(self) -> None:
-        self.client.flushall()
+        self.client.execute_command("FLUSHALL", "SYNC")  # else a thread of the server frees it meanwhile
 
     @contextmanager
     def all_cores(self) -> Iterator[None]:

@@ -112,7 +112,8 @@ async def test_watched_jobs_tell_from_the_enqueue_on(engine: Engine) -> None:
 
 async def test_small_collections_are_kept_as_tables(engine: Engine) -> None:
     await engine.enqueue("email")
-    assert await engine.command("OBJECT", "ENCODING", engine.key("run")) == b"hashtable"
+    for name in ("run", "end"):
+        assert await engine.command("OBJECT", "ENCODING", engine.key(name)) == b"hashtable"
     assert await engine.command("OBJECT", "ENCODING", engine.key("email:active")) == b"skiplist"
 
 

@@ -85,7 +85,7 @@ class Driver:
             jobs={number(one): record for one, record in job.items()},
             past=set(map(number, past)),
             run={number(one): text.decode() for one, text in run.items() if not one.startswith(b"_")},
-            end={number(one): text for one, text in end.items()},
+            end={number(one): text for one, text in end.items() if not one.startswith(b"_")},
             note={number(one): text for one, text in note.items()},
             logs=self._contents("LRANGE", logs, lambda lines: [text.decode().split("\t", 1)[1] for text in lines]),
             steps=self._contents("HGETALL", steps, lambda kept: {name.decode(): body for name, body in kept.items()}),

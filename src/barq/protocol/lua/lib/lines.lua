@@ -40,5 +40,6 @@ end
 local function keep_large(type)
   local long = string.rep('_', 65)
   call('HSET', prefix .. 'run', long, '')
+  call('HSET', prefix .. 'end', long, '')
   call('ZADD', line(type, ACTIVE), '+inf', long)
 end
