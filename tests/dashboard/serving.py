@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import barq
 import barq.dashboard
@@ -18,6 +18,7 @@ from tests.support import Server, wait_until
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 WAIT_MS = 20_000
+expect.set_options(timeout=WAIT_MS)  # 5 s are too few for a browser on a busy machine
 
 
 class Dashboard:

@@ -40,6 +40,7 @@ def open_page(browser: Browser, complaints: list[str]) -> Iterator[Open]:
     def open_page(service: Service, *, scheme: str = "light", width: int = 1400, height: int = 900) -> Page:
         context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})  # type: ignore[arg-type]
         context.set_default_timeout(15_000)
+        expect.set_options(timeout=15_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))

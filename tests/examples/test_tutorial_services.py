@@ -237,6 +237,7 @@ def test_a_body_has_a_limit(jobs: Service) -> None:
 
 async def test_the_status_is_true(start: Start, own_server: Server) -> None:
     jobs = await asyncio.to_thread(start, "enqueue-status.py")
+    wait_until(lambda: get(jobs, "/job/1")[0] == 404, "it has reached Redis")  # it listens before
     async with barq.Queue(url=own_server.url) as queue:
         go_on = asyncio.Event()
 

@@ -183,7 +183,7 @@ async def test_data_that_does_not_fit_the_function_parks_the_job(queue: barq.Que
     assert job.error is not None
     assert (job.error.type, says in job.error.message) == ("UnfitData", True)
     with pytest.raises(barq.ResultTimeout, match=f"it is parked until somebody retries it: .*{says}"):
-        await job.result(0.05)
+        await job.result(0.5)
 
 
 @pytest.mark.parametrize("bad", ["positional", "star", "double star"])
