@@ -14,6 +14,9 @@ from textual.pilot import Pilot
 import barq
 from barq.cli.common import LenientCodec
 from barq.cli.top.app import Top
+from barq.cli.top.job import JobPage
+from barq.cli.top.jobs import JobsPage
+from barq.cli.top.lists import FailuresPage, WorkersPage
 from barq.cli.top.overview import Overview
 from barq.cli.top.panel import Panel
 from barq.cli.top.seen import Eye
@@ -236,6 +239,11 @@ async def test_a_job_that_waits_says_why(opened: Open, worked: barq.Queue) -> No
 
 
 # ---- acts
+
+
+def test_what_a_page_s_keys_do_fits_a_narrow_terminal() -> None:
+    pages = [Overview, JobsPage, JobPage, FailuresPage, WorkersPage]
+    assert [page.__name__ for page in pages if not 0 < len(page.KEYS) <= NARROW[0]] == []
 
 
 async def test_r_retries_a_types_failed_jobs_after_a_question(opened: Open, worked: barq.Queue) -> None:

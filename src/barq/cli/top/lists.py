@@ -19,7 +19,7 @@ _MOST_RUNNING = 500
 
 
 class FailuresPage(Page):
-    KEYS: ClassVar[str] = " ? help  / search  Enter the jobs  r retry all of the row  p pause its type  q back"
+    KEYS: ClassVar[str] = " ? help  / search  Enter the jobs  r retry all  p pause its type  q back"
 
     def __init__(self) -> None:
         super().__init__()
