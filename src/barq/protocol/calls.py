@@ -572,7 +572,8 @@ def workers(space: Space, *, now_ms: int) -> Call[dict[str, bytes]]:
 
 def wait_for_work(space: Space, types: Iterable[str], *, seconds: float) -> Call[bytes | None]:
     """Block until one of the types' markers says that something can be claimed, or the time is over."""
-    return wait_on((wake_key(space, type_) for type_ in types), seconds=seconds)
+    wait = wait_on((wake_key(space, type_) for type_ in types), seconds=seconds)
+    return msgspec.structs.replace(wait, prefix=space.prefix)
 
 
 def wake_key(space: Space, type: str) -> bytes:

@@ -4,9 +4,10 @@ The server checks the commands of a script one by one while it runs, and takes n
 when the right to put it into the next is missing would be in none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
+from barq.aio import Reply
 from barq.errors import PermissionDenied
 from barq.protocol.calls import Call
 from barq.rights import WRITES, commands_of
@@ -29,29 +30,41 @@ return denied
 _ALL_WRITES: Final = {line.split()[0] for line in TRIED.split(";")} & WRITES
 
 
-async def denied(link: Link, prefix: bytes) -> frozenset[str] | None:
-    """Which commands of scripts the user of a connection may not run; None when the server can't say for now."""
+async def _whenever(answer: Reply) -> Any:
+    return await answer
+
+
+async def denied(
+    link: Link, prefix: bytes, *, may_block: float = 0.0, by: Callable[[Reply], Awaitable[Any]] = _whenever
+) -> frozenset[str] | None:
+    """Which commands of scripts the user of a connection may not run; None when the server can't say for now.
+
+    `by`: waits for the answer, or raises TimeoutError.
+    """
     if not link.server.takes_shebang:  # Redis 6.2 does not tell
         return NOTHING
     if not prefix:
         return None
     try:
-        told: Iterable[bytes] = await link.call(b"EVAL_RO", _ASK, b"1", prefix, TRIED.encode())
+        told: Iterable[bytes] = await by(link.call(b"EVAL_RO", _ASK, b"1", prefix, TRIED.encode(), may_block=may_block))
+    except TimeoutError:
+        raise
     except LinkLost:
         return None
     except Exception as error:
         # who may not ask, or not for these keys, may run no script, and is told so by the server
         return NOTHING if type(error).__name__ == "NoPermissionError" else None
     words = frozenset(word.decode() for word in told)
-    return (
-        NOTHING if not words or words >= _ALL_WRITES else words
-    )  # who may only read is refused its scripts as a whole
+    may_only_read = words >= _ALL_WRITES  # whom the server refuses its scripts as a whole
+    return NOTHING if not words or may_only_read else words
 
 
-async def allow(link: Link, call: Call[Any], where: str) -> None:
+async def allow(
+    link: Link, call: Call[Any], where: str, *, may_block: float, by: Callable[[Reply], Awaitable[Any]]
+) -> None:
     """Ask again, as rights may have been given meanwhile. Raises PermissionDenied before a script would break off."""
     assert call.script is not None
-    link.denied = await denied(link, call.prefix)
+    link.denied = await denied(link, call.prefix, may_block=may_block, by=by)
     missing = {word.upper() for word in commands_of(call.script.name)} & (link.denied or NOTHING)
     if missing:
         word = min(missing).lower()

@@ -1,6 +1,7 @@
 """Store: sends calls, and stands between them and an unreliable world: connects, repeats, gives up in time."""
 
 import asyncio
+import functools
 import logging
 import re
 from typing import Any, Final, TypeVar
@@ -135,7 +136,8 @@ class Store:
         if call.script is None:
             return await _by(deadline, link.call(*call.args, may_block=may_block))
         if link.denied is not NOTHING and call.script.writes:
-            await allow(link, call, f"the server at {self.target.shown}")
+            where, by = f"the server at {self.target.shown}", functools.partial(_by, deadline)
+            await allow(link, call, where, may_block=may_block, by=by)
         # Whole when a link first uses it: had the server to ask for it, later calls would overtake this one.
         first = call.script.sha not in link.scripts
         link.scripts.add(call.script.sha)
@@ -197,7 +199,11 @@ class Store:
         self.connections += 1
         answer_seconds = ANSWER_SECONDS if self._timeout is None else min(ANSWER_SECONDS, self._timeout)
         link = Link(connection, server, answer_seconds=answer_seconds)
-        link.denied = await denied(link, self._prefix)
+        try:
+            link.denied = await denied(link, self._prefix)
+        except BaseException:  # cancelled
+            await link.close()
+            raise
         self._link = link
         if self.target.sentinels is not None:
             if self._lookout is not None:
