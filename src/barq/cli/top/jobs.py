@@ -30,7 +30,7 @@ class JobsPage(Page):
     CSS = """
     #jobs { height: 1fr; }
     """
-    KEYS: ClassVar[str] = " ? help  / search  ← → state  Enter  r retry  c cancel  R C all  n b page  q back"
+    KEYS: ClassVar[str] = " ? help  / search  ←→ state  Enter  r retry  c cancel  R C all  n b page  q back"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,l", "state(1)", show=False),
         Binding("left,h", "state(-1)", show=False),
