@@ -109,7 +109,10 @@ class Which(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class JobPage(msgspec.Struct):
-    """Some jobs, type by type and state by state; the newest of one state as one list. `next` is the `after` of the page behind them, null at the end."""
+    """Some jobs, type by type and state by state; the newest of one state as one list.
+
+    `next` is the `after` of the page behind them, null at the end.
+    """
 
     jobs: list[JobView]
     next: str | None
