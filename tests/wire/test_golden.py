@@ -18,7 +18,7 @@ from tests.support import ROOT, Server
 from tests.wire.golden.story import START_MS, engine_of, restore, tell
 from tests.worker.running import working
 
-FILES = sorted((ROOT / "tests" / "wire" / "golden").glob("*.json"))
+FILES = sorted((ROOT / "tests" / "wire" / "golden").glob("*.json"), key=lambda file: int(file.stem))
 NOW_MS = START_MS + 32_010
 """The end of the story."""
 
