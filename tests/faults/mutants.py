@@ -259,7 +259,7 @@ MUTANTS: Final = [
                 'return f"{_source.getrandbits(32):08x}"',
                 "Clock.last = getattr(Clock, 'last', 0) + 1\n        return f'{Clock.last:08x}'",
             ),
-            Edit("worker/worker.py", 'self.id = f"w{secrets.token_hex(4)}"', 'self.id = "w" + queue.target.shown[-5:]'),
+            Edit("worker/worker.py", 'self.id = f"w{os.urandom(4).hex()}"', 'self.id = "w" + queue.target.shown[-5:]'),
         ],
         chaos="--faults kill --per-minute 60",
         shows=r"BROKEN  7",
