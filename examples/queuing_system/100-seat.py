@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from service import options, serve, service
+from serve import options, serve
+from service import service
 from shared_redis import RedisAway, SharedRedis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -70,7 +71,7 @@ async def get_current_available_seats() -> str:
 
 
 async def of_sale(key: str) -> str:
-    value: str | None = await redis.do("GET", key, within=PATIENCE)
+    value = await redis.get(key, within=PATIENCE)
     if value is None:  # this service has just started, or somebody emptied the server
         raise HTTPException(503, "No sale is on")
     return value
@@ -152,14 +153,14 @@ async def life(app: Starlette) -> AsyncIterator[None]:
 
 app = service(
     "Seats",
-    {"/available_seats": show_seats, "/reserve_seat": reserve, "/process": process},
+    {"GET /available_seats": show_seats, "GET /reserve_seat": reserve, "GET /process": process},
     page=Path(__file__).with_suffix(".html"),
     lifespan=life,
 )
 app.state.sale = ""
 
 if __name__ == "__main__":
-    parser = options(__doc__)
+    parser = options(__doc__, port=1245)
     parser.add_argument("--new-sale", action="store_true", help="free all seats")
     chosen = parser.parse_args()
     if chosen.new_sale:

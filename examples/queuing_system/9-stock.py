@@ -7,13 +7,15 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at any time, also
 
 import contextlib
 import functools
+import itertools
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-from service import options, serve, service
+from serve import options, serve
+from service import service
 from shared_redis import SharedRedis, Together
 from starlette.requests import Request
 
@@ -49,6 +51,8 @@ list_products = [
 ]
 
 redis = SharedRedis()
+
+OF_THIS_PROCESS, numbers = uuid.uuid4().hex, itertools.count()  # keys of those who send none
 
 # Looking and reserving are one step of the server: between two steps others could take the last piece as well.
 # The keys of those who were given one are kept, so that who asks again because no answer came gets no second one.
@@ -87,11 +91,11 @@ def reserving(item_id: int, stock: int) -> Together:
 
 async def reserve_stock_by_id(item_id: int, stock: int, key: str | None = None) -> bool:
     """Reserve one of the `stock` pieces of a product; False when all are reserved. A key counts once."""
-    return bool(await reserving(item_id, stock).ask(key or uuid.uuid4().hex))
+    return bool(await reserving(item_id, stock).ask(key or f"{OF_THIS_PROCESS}.{next(numbers)}"))
 
 
 async def get_current_reserved_stock_by_id(item_id: int) -> int:
-    return int(await redis.do("GET", f"item.{item_id}") or 0)
+    return int(await redis.get(f"item.{item_id}") or 0)
 
 
 # ---- what is answered
@@ -129,14 +133,14 @@ async def life(_: object) -> AsyncIterator[None]:
 app = service(
     "Stock",
     {
-        "/list_products": show_products,
-        "/list_products/{itemId}": show_product,
-        "/reserve_product/{itemId}": reserve_product,
+        "GET /list_products": show_products,
+        "GET /list_products/{itemId}": show_product,
+        "GET /reserve_product/{itemId}": reserve_product,
     },
     page=Path(__file__).with_suffix(".html"),
     lifespan=life,
 )
 
 if __name__ == "__main__":
-    chosen = options(__doc__).parse_args()
+    chosen = options(__doc__, port=1245).parse_args()
     serve(app, host=chosen.host, port=chosen.port)

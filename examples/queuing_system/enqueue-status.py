@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
-from json_service import serve, service
+from serve import options, serve
+from service import Error, service
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -91,7 +92,8 @@ async def life(_: object) -> AsyncIterator[None]:
         yield
 
 
-app = service("Jobs", {"POST /enqueue": enqueue, "GET /job/{id}": show_job}, lifespan=life)
+app = service("Jobs", {"POST /enqueue": enqueue, "GET /job/{id}": show_job}, wrong=Error, lifespan=life)
 
 if __name__ == "__main__":
-    serve(app, __doc__)
+    chosen = options(__doc__, port=3000).parse_args()
+    serve(app, host=chosen.host, port=chosen.port)

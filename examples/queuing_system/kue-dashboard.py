@@ -8,7 +8,8 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at any time, also
 import contextlib
 from collections.abc import AsyncIterator
 
-from json_service import answer, serve
+from serve import options, serve
+from service import answer
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,4 +34,5 @@ async def life(_: object) -> AsyncIterator[None]:
 app = Starlette(routes=[Route("/", hello), Mount("/kue", app=barq.dashboard.app(queue))], lifespan=life)
 
 if __name__ == "__main__":
-    serve(app, __doc__)
+    chosen = options(__doc__, port=3000).parse_args()
+    serve(app, host=chosen.host, port=chosen.port)

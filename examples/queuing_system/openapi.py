@@ -14,8 +14,11 @@ KEY = "^[!-~]{1,100}$"
 
 
 def document_of(title: str, endpoints: Mapping[str, Callable[..., Any]], error: type) -> dict[str, Any]:
-    """An endpoint answers what it is annotated to return; where something is wrong the answer is an `error`."""
+    """For each `METHOD /path` its endpoint, which takes and answers what it is annotated with, or an `error`."""
     components: dict[str, Any] = {}
+
+    def content(type_: Any) -> dict[str, Any]:
+        return {"content": {"application/json": {"schema": schema(type_)}}}
 
     def schema(type_: Any) -> dict[str, Any]:
         if isinstance(type_, UnionType):
@@ -25,28 +28,26 @@ def document_of(title: str, endpoints: Mapping[str, Callable[..., Any]], error: 
         return found
 
     def operation(path: str, endpoint: Callable[..., Any]) -> dict[str, Any]:
+        types = get_type_hints(endpoint)
         parameters = [path_parameter(name) for name in re.findall(r"{(\w+)}", path)]
-        if "key" in inspect.signature(endpoint).parameters:
+        if "key" in types:
             parameters.append(KEY_HEADER)
         return {
             "summary": inspect.getdoc(endpoint),
             "parameters": parameters,
+            **({"requestBody": {"required": True, **content(types["body"])}} if "body" in types else {}),
             "responses": {
-                "200": response("The answer", schema(get_type_hints(endpoint)["return"])),
-                "default": response("Something is wrong, and what", schema(error)),
+                "200": {"description": "The answer", **content(types["return"])},
+                "default": {"description": "Something is wrong, and what", **content(error)},
             },
         }
 
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": title, "version": barq.__version__},
-        "paths": {path: {"get": operation(path, endpoint)} for path, endpoint in endpoints.items()},
-        "components": {"schemas": components},
-    }
-
-
-def response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+    paths: dict[str, dict[str, Any]] = {}
+    for place, endpoint in endpoints.items():
+        method, path = re.sub(r":\w+}", "}", place).split(" ")
+        paths.setdefault(path, {})[method.lower()] = operation(path, endpoint)
+    info = {"title": title, "version": barq.__version__}
+    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": components}}
 
 
 def path_parameter(name: str) -> dict[str, Any]:

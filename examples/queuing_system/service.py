@@ -1,36 +1,29 @@
-"""What the HTTP services share: endpoints that return values, answers that are always JSON, a page, a way to end."""
+"""What the HTTP services share: endpoints that return values, answers that are always JSON, a page. serve.py runs them."""
 
-import argparse
 import asyncio
 import base64
-import gc
 import hashlib
-import inspect
-import os
 import re
-import signal
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, get_type_hints
 
 import msgspec
-import uvicorn
 from openapi import KEY, document_of
 from shared_redis import RedisAway
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Receive, Scope, Send
 
 import barq
 
 Endpoint = Callable[..., Awaitable[Any]]
 
-SECONDS_TO_END = 1
+LARGEST_BODY = 1024 * 1024
 
 
 class Status(msgspec.Struct):
@@ -39,47 +32,74 @@ class Status(msgspec.Struct):
     status: str
 
 
-def service(title: str, endpoints: Mapping[str, Endpoint], *, page: Path, lifespan: Any = None) -> Starlette:
-    """An application: for each path what its endpoint returns, the page at /, the document at /openapi.json.
+class Error(msgspec.Struct):
+    """What is wrong with a request."""
 
-    An endpoint gets the request, and the request's Idempotency-Key if it has an argument `key`.
+    error: str
+
+
+def service(
+    title: str,
+    endpoints: Mapping[str, Endpoint],
+    *,
+    lifespan: Any,
+    wrong: type[Status | Error] = Status,
+    page: Path | None = None,
+) -> Starlette:
+    """An application: `GET /list_products` and so on with their endpoints, the document at /openapi.json, the page at /.
+
+    An endpoint gets the request; its Idempotency-Key if it has an argument `key`, and what was sent, checked against the
+    annotation, if it has an argument `body`. What is `wrong` with a request is answered as a Status or an Error.
     """
-    document, shown = answer(document_of(title, endpoints, Status)), html(page.read_text())
-
-    async def show_document(_: Request) -> Response:
-        return document
-
-    async def show_page(_: Request) -> Response:
-        return shown
-
-    app = Starlette(
-        routes=[
-            *(Route(path, answering(endpoint)) for path, endpoint in endpoints.items()),
-            Route("/openapi.json", show_document),
-            Route("/", show_page),
-        ],
-        exception_handlers={
-            HTTPException: refused,
-            RedisAway: away,
-            barq.ServerUnreachable: away,
-            Exception: broken,
-        },
-        lifespan=lifespan,
-    )
+    routes = [always("/openapi.json", answer(document_of(title, endpoints, wrong)))]
+    for place, endpoint in endpoints.items():
+        method, path = place.split(" ")
+        routes.append(Route(path, Answering(endpoint), methods=[method]))
+    if page is not None:
+        routes.append(always("/", html(page.read_text())))
+    app = Starlette(routes=routes, exception_handlers=handlers(wrong), lifespan=lifespan)
     app.router.redirect_slashes = False  # /list_products/ is not found, and that in JSON
+    app.state.wrong = wrong
     return app
 
 
-def answering(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-    keyed = "key" in inspect.signature(endpoint).parameters
+class Answering:
+    """A route: reads what its endpoint needs, and sends what it returns as JSON.
 
-    async def respond(request: Request) -> Response:
+    It speaks ASGI by itself, for Starlette's way through `Response` costs as much as all the rest of a small answer.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        types = get_type_hints(endpoint)
+        self.keyed = "key" in types
+        self.body = types.get("body")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         try:
-            return answer(await (endpoint(request, idempotency_key(request)) if keyed else endpoint(request)))
+            if self.keyed:
+                value = await self.endpoint(request, idempotency_key(request))
+            elif self.body is not None:
+                value = await self.endpoint(request, await body_of(request, self.body))
+            else:
+                value = await self.endpoint(request)
         except asyncio.CancelledError:  # the service is told to end, and has waited for this long enough
             raise HTTPException(503) from None
+        body = msgspec.json.encode(value)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-    return respond
+
+def always(path: str, response: Response) -> Route:
+    async def show(_: Request) -> Response:
+        return response
+
+    return Route(path, show)
+
+
+# ---- what is asked
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -88,6 +108,22 @@ def idempotency_key(request: Request) -> str | None:
     if key is not None and not re.fullmatch(KEY, key):
         raise HTTPException(400, "Idempotency-Key must have 1 to 100 characters, all of them visible ASCII")
     return key
+
+
+async def body_of(request: Request, type_: Any) -> Any:
+    """What was sent, checked against a type."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_BODY:
+            raise HTTPException(413, f"A body must have at most {LARGEST_BODY} bytes")
+    try:
+        return msgspec.json.decode(body, type=type_)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(422, f"The body is wrong: {error}") from None
+
+
+# ---- what is answered
 
 
 def answer(value: object, code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -114,57 +150,28 @@ def sha256(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-# ---- what goes wrong
+def handlers(wrong: type[Status | Error]) -> Any:
+    """How each kind of error is answered."""
 
+    async def refused(_: Request, error: HTTPException) -> Response:
+        phrase = HTTPStatus(error.status_code).phrase
+        said = phrase.capitalize() if error.detail == phrase else error.detail
+        return answer(wrong(said), error.status_code, error.headers)
 
-async def refused(_: Request, error: HTTPException) -> Response:
-    phrase = HTTPStatus(error.status_code).phrase
-    return answer(
-        Status(phrase.capitalize() if error.detail == phrase else error.detail), error.status_code, error.headers
-    )
+    async def away(_: Request, _error: Exception) -> Response:
+        return answer(wrong("Service unavailable"), 503, {"Retry-After": "1"})
 
+    async def hung_up(_: Request, _error: ClientDisconnect) -> Response:
+        return answer(wrong("Bad request"), 400)  # which nobody hears
 
-async def away(_: Request, _error: Exception) -> Response:
-    return answer(Status("Service unavailable"), 503, {"Retry-After": "1"})
+    async def broken(_: Request, _error: Exception) -> Response:
+        # with the header that uvicorn sends after an error
+        return answer(wrong("Internal server error"), 500, {"Connection": "close"})
 
-
-async def broken(_: Request, _error: Exception) -> Response:
-    return answer(Status("Internal server error"), 500, {"Connection": "close"})  # as uvicorn does after an error
-
-
-class JsonProtocol(HttpToolsProtocol):
-    """Says in JSON, too, that what it got is not HTTP."""
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        body = msgspec.json.encode(Status("Bad request"))
-        head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        self.transport.write(f"{head}connection: close\r\n\r\n".encode() + body)
-        self.transport.close()
-
-
-# ---- the process
-
-
-def options(description: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=os.environ.get("PORT", "1245"), help="(default PORT, or 1245)")
-    return parser
-
-
-def serve(app: Starlette, *, host: str, port: int) -> NoReturn:
-    """Answer until Ctrl-C or SIGTERM; what is under way then has a second to end."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    gc.freeze()
-    gc.set_threshold(20_000)  # a request leaves little to collect: to look for it as often as usual costs a fifth
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        http=JsonProtocol,
-        ws="none",
-        access_log=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=SECONDS_TO_END,
-    )
-    sys.exit()
+    return {
+        HTTPException: refused,
+        RedisAway: away,
+        barq.ServerUnreachable: away,
+        ClientDisconnect: hung_up,
+        Exception: broken,
+    }

@@ -12,10 +12,11 @@ from typing import Annotated
 
 import msgspec
 import redis.asyncio
-from json_service import serve, service
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+from serve import options, serve
+from service import Error, service
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -82,7 +83,8 @@ async def life(_: object) -> AsyncIterator[None]:
     await client.aclose()
 
 
-app = service("Keys", {"POST /set": set_key, "GET /get/{key:path}": get_key}, lifespan=life)
+app = service("Keys", {"POST /set": set_key, "GET /get/{key:path}": get_key}, wrong=Error, lifespan=life)
 
 if __name__ == "__main__":
-    serve(app, __doc__)
+    chosen = options(__doc__, port=3000).parse_args()
+    serve(app, host=chosen.host, port=chosen.port)

@@ -18,6 +18,12 @@ AWAY = (ConnectionError, TimeoutError, ReadOnlyError)
 MOST_AT_ONCE = 200
 PAUSE_SECONDS = 0.1
 
+READ = """
+local values = {}
+for at, key in ipairs(KEYS) do values[at] = redis.pcall('GET', key) end
+return values
+"""  # MGET would do, but says of a key that holds something else that it holds nothing
+
 
 class RedisAway(Exception):
     """Redis has not answered in time. Whether it did what was asked is not known: ask again in the same words."""
@@ -42,6 +48,11 @@ class SharedRedis:
             raise SystemExit(f"{url!r} names no Redis: {error}") from None
         self._asked: list[Asked] = []
         self._sender: asyncio.Task[None] | None = None
+        self._reading = Together(self, lambda keys: ("EVAL", READ, len(keys), *keys))
+
+    def get(self, key: str, within: float = 1.5) -> "asyncio.Future[str | None]":
+        """The value of a key. Await it as `do`; those of many requests are read in one command."""
+        return self._reading.ask(key, within)
 
     def do(self, *command: str | int, within: float | None = 1.5) -> "asyncio.Future[Any]":
         """Await it for the reply. Raises RedisAway when there is none within so many seconds (None: waits for ever)."""
