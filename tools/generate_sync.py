@@ -38,7 +38,7 @@ from barq.handlers import Handlers
 from barq.job import Callback
 from barq.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, Priority, Retention
 from barq.outcome import ErrorInfo
-from barq.protocol import calls
+from barq.protocol import reads
 from barq.record import Run
 from barq.search import MOST_COUNTED, Counted
 from barq.states import State

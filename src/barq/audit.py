@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from barq.codec import Codec
-from barq.protocol.looks import WrittenDown
+from barq.protocol.reads import WrittenDown
 from barq.record import number
 
 LONGEST_DATA: Final = 2000

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from barq.listing import Exchange, all_types
-from barq.protocol import calls
-from barq.protocol.calls import Space
+from barq.protocol import retention
+from barq.protocol.call import Space
 from barq.states import State
 
 Line = tuple[str, State]
@@ -26,7 +26,7 @@ def keep(space: Space, now_ms: int) -> Exchange[int]:
     if space.failed.bytes is not None:
         forgotten += yield from _keep(space, [State.FAILED, State.CANCELLED], space.failed.bytes, now_ms)
     if space.events_bytes is not None:
-        yield calls.trim(space, space.events_bytes, now_ms=now_ms)
+        yield retention.trim(space, space.events_bytes, now_ms=now_ms)
     return forgotten
 
 
@@ -38,7 +38,7 @@ def _keep(space: Space, states: Sequence[State], budget: int, now_ms: int) -> Ex
         for state in (state for state in states if row.counts[state]):
             after, begin = None, True
             while begin or after is not None:
-                measured = yield calls.measure(space, type, state, after)
+                measured = yield retention.measure(space, type, state, after)
                 after, begin = measured.next, False
                 for second, size in measured.bytes_at:
                     bytes_at[second] += size
@@ -55,7 +55,7 @@ def _keep(space: Space, states: Sequence[State], budget: int, now_ms: int) -> Ex
     for line in sorted(oldest, key=lambda line: oldest[line]):
         more = oldest[line] <= last
         while more and too_much > 0:
-            call = calls.evict(space, *line, until_ms=last * 1000 + 999, bytes=too_much, now_ms=now_ms)
+            call = retention.evict(space, *line, until_ms=last * 1000 + 999, bytes=too_much, now_ms=now_ms)
             count, freed = yield call
             forgotten, too_much, more = forgotten + count, too_much - freed, count > 0
     return forgotten

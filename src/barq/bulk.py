@@ -8,8 +8,8 @@ from barq import search
 from barq.errors import InvalidType, NoSuchPage, shown
 from barq.listing import Page
 from barq.options import whole_number
-from barq.protocol import calls, finding
-from barq.protocol.calls import MOST_PER_CALL
+from barq.protocol import acts, finding
+from barq.protocol.call import MOST_PER_CALL
 from barq.query import Query, parse
 from barq.record import Described
 from barq.search import Counted
@@ -110,7 +110,7 @@ async def act_on(
             )
         )
         if walked.ids:
-            act = calls.act(queue.space, verb, walked.ids, now_ms=queue.clock.server_ms(), by=actor(by))
+            act = acts.act(queue.space, verb, walked.ids, now_ms=queue.clock.server_ms(), by=actor(by))
             words = await queue._here().acts.send(act)
             matched, done = matched + len(words), done + words.count("")
         place = walked.next

@@ -25,7 +25,8 @@ from barq.options import (
     type_name,
 )
 from barq.protocol import calls
-from barq.protocol.calls import MOST_PER_CALL, NewJob, Space, new_job
+from barq.protocol.call import MOST_PER_CALL, Space
+from barq.protocol.calls import NewJob, new_job
 from barq.record import record_head
 from barq.room import Patience, refusal, taken
 from barq.store.store import Store

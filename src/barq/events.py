@@ -13,8 +13,9 @@ import msgspec
 from barq.codec import Codec
 from barq.errors import InvalidValue, shown
 from barq.outcome import decode_error
-from barq.protocol import calls
-from barq.protocol.calls import Happened, Space
+from barq.protocol import streams
+from barq.protocol.call import Space
+from barq.protocol.streams import Happened
 from barq.record import Status
 from barq.states import FINISHED, State
 from barq.store.store import Store
@@ -102,7 +103,7 @@ def decode_progress(note: bytes, codec: Codec) -> Progress:
 
 async def newest_position(store: Store, space: Space, *, timeout: float | None = -1) -> str:
     """The position behind all that has happened so far."""
-    last = await store.send(calls.last_position(space, calls.events_key(space)), timeout=timeout)
+    last = await store.send(streams.last_position(space, streams.events_key(space)), timeout=timeout)
     return str(_entry_number(last))
 
 
@@ -113,7 +114,7 @@ async def follow(
 
     Without `wait` it ends with what has happened so far.
     """
-    key = calls.events_key(space)
+    key = streams.events_key(space)
     timeout = None if wait else -1  # who waits for events waits for the server as well
     block_ms, may_block = (round(_BLOCK_SECONDS * 1000), _BLOCK_SECONDS) if wait else (None, 0.0)
 
@@ -125,11 +126,11 @@ async def follow(
 
     async def stretch(first: int) -> list[Happened]:
         return await store.send(
-            calls.read(space, key, b"%d" % max(0, first - 1), block_ms=None, most=_REMEMBERED), timeout=timeout
+            streams.read(space, key, b"%d" % max(0, first - 1), block_ms=None, most=_REMEMBERED), timeout=timeout
         )
 
     while True:
-        call = calls.read(space, key, b"%d" % entry, block_ms=block_ms)
+        call = streams.read(space, key, b"%d" % entry, block_ms=block_ms)
         found = await store.send(call, may_block=may_block, timeout=timeout)
         # after a restart or a failover the newest entries may be gone, and others have their numbers
         lost = not found and await newest() < entry + bool(skip)

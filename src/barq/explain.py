@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from barq.outcome import decode_error
-from barq.protocol.looks import Situation
+from barq.protocol.reads import Situation
 from barq.record import Ending
 from barq.states import FINISHED, State
 

@@ -9,8 +9,8 @@ import msgspec
 
 from barq.listing import Exchange
 from barq.outcome import ErrorInfo, decode_error
-from barq.protocol import looks
-from barq.protocol.calls import Space
+from barq.protocol import reads
+from barq.protocol.call import Space
 from barq.query import where
 from barq.record import Ending, Run, Status
 from barq.states import State
@@ -72,7 +72,7 @@ def _look(space: Space, type: str, most: int, groups: dict[_Way, _Group]) -> Exc
     """Adds what the newest failed jobs of a type failed with; returns how many there were."""
     seen: set[int] = set()  # what fails meanwhile moves the others on
     for at in range(0, most, _SLICE):
-        part = yield looks.failures(space, type, skip=at, most=min(_SLICE, most - at))
+        part = yield reads.failures(space, type, skip=at, most=min(_SLICE, most - at))
         for one in part:
             if one.id not in seen:
                 seen.add(one.id)
@@ -82,7 +82,7 @@ def _look(space: Space, type: str, most: int, groups: dict[_Way, _Group]) -> Exc
     return len(seen)
 
 
-def _add(groups: dict[_Way, _Group], type: str, one: looks.Failed) -> None:
+def _add(groups: dict[_Way, _Group], type: str, one: reads.Failed) -> None:
     error = one.error
     group = groups.get((type, error.type, error.place))
     if group is None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from barq.errors import NoSuchPage, shown
-from barq.protocol import calls
-from barq.protocol.calls import Call, Space, TypeCounts
+from barq.protocol import reads
+from barq.protocol.call import Call, Space
+from barq.protocol.reads import TypeCounts
 from barq.record import Described
 from barq.states import State
 
@@ -78,7 +79,7 @@ def walk(
         here = place if place is not None and (type_, state) == (place.type, place.state) else None
         after = here.after if here else None
         most = limit - len(found)
-        part = yield calls.page(space, type_, state, newest_first=newest_first, after=after, most=most, skip=skip)
+        part = yield reads.page(space, type_, state, newest_first=newest_first, after=after, most=most, skip=skip)
         found += part.jobs
         skip = 0
         if part.more:
@@ -113,7 +114,7 @@ def all_types(space: Space, *, now_ms: int = 0) -> Exchange[dict[str, TypeCounts
     """The counts of every type, a slice at a time."""
     cursor, found = b"0", {}
     while True:
-        cursor, rows = yield calls.counts(space, cursor=cursor, now_ms=now_ms)
+        cursor, rows = yield reads.counts(space, cursor=cursor, now_ms=now_ms)
         found.update({row.type: row for row in rows if row.type})
         if cursor == b"0":
             return dict(sorted(found.items()))

@@ -11,8 +11,7 @@ from barq.aio import cancelled
 from barq.audit import Acts
 from barq.events import Event
 from barq.failures import FailureGroup, Failures
-from barq.protocol.calls import TypeCounts
-from barq.protocol.looks import Recent
+from barq.protocol.reads import Recent, TypeCounts
 from barq.sums import Sums, together
 from barq.workers import WorkerInfo
 
@@ -80,7 +79,7 @@ def sums(parts: Iterable[dict[str, Sums]]) -> dict[str, Sums]:
 
 
 def over_time(replies: Sequence[tuple[int, list[Any]]]) -> tuple[int, list[Any]]:
-    """What `stats` or `history` of protocol/looks.py answered in each partition, as one answer."""
+    """What `stats` or `history` of protocol/reads.py answered in each partition, as one answer."""
     return replies[0][0], [_added(row) for row in zip(*(rows for _, rows in replies), strict=True)]
 
 

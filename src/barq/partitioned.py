@@ -30,7 +30,8 @@ from barq.job import Job
 from barq.listing import Page
 from barq.options import NO_LIMITS, job_id, whole_number
 from barq.protocol import calls
-from barq.protocol.calls import MOST_PER_CALL, TypeCounts
+from barq.protocol.call import MOST_PER_CALL
+from barq.protocol.reads import TypeCounts
 from barq.queue import Queue
 from barq.search import MOST_COUNTED, Counted
 from barq.session import Session

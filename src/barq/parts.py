@@ -12,9 +12,10 @@ import msgspec
 
 from barq.errors import NoSuchPage, shown
 from barq.listing import Exchange, all_types
-from barq.protocol import calls, finding
-from barq.protocol.calls import Space, TypeCounts
+from barq.protocol import finding, reads
+from barq.protocol.call import Space
 from barq.protocol.finding import Line, Part, Window
+from barq.protocol.reads import TypeCounts
 from barq.query import Query, Word
 from barq.states import FINISHED, State
 
@@ -135,7 +136,7 @@ def _merged(driver: int, lines: list[Line]) -> Iterator[Part]:
 def counts(space: Space, query: Query) -> Exchange[Counts]:
     """Type -> state -> how many jobs, of the types that the query allows."""
     if query.types and not any(name.prefix for name in query.types):
-        _, rows = yield calls.counts(space, [name.text for name in query.types])
+        _, rows = yield reads.counts(space, [name.text for name in query.types])
         found: Iterable[TypeCounts] = rows
     else:
         every = yield from all_types(space)

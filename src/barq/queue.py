@@ -39,8 +39,8 @@ from barq.options import (
     type_name,
     whole_number,
 )
-from barq.protocol import calls, looks
-from barq.protocol.calls import MOST_PER_CALL, Call, Space
+from barq.protocol import acts, calls, reads, retention
+from barq.protocol.call import MOST_PER_CALL, Call, Space
 from barq.room import when_there_is_room
 from barq.search import MOST_COUNTED, Counted
 from barq.session import Session
@@ -276,7 +276,7 @@ class Queue:
 
     async def get(self, id: int) -> Job[Any]:
         """The job with that id. Raises JobNotFound."""
-        found = await self._here().store.send(calls.fetch(self.space, [job_id(id)]))
+        found = await self._here().store.send(reads.fetch(self.space, [job_id(id)]))
         if not found:
             raise JobNotFound(f"job {id} is not there (any more)")
         return self._job(found[0])
@@ -310,7 +310,7 @@ class Queue:
     async def counts(self, type: str | None = None) -> dict[str, int]:
         """How many jobs are in each state: of a type, or of the whole queue."""
         if type is not None:
-            call = calls.counts(self.space, [type_name(type)], now_ms=self.clock.server_ms())
+            call = reads.counts(self.space, [type_name(type)], now_ms=self.clock.server_ms())
             _, rows = await self._here().store.send(call)
         else:
             rows = list((await self.types()).values())
@@ -320,9 +320,9 @@ class Queue:
                 total[state] += number
         return total
 
-    async def types(self) -> dict[str, calls.TypeCounts]:
+    async def types(self) -> dict[str, reads.TypeCounts]:
         """All types that ever had a job or a setting: their counts, and by whom they are paused."""
-        found: dict[str, calls.TypeCounts] = await self._exchange(
+        found: dict[str, reads.TypeCounts] = await self._exchange(
             listing.all_types(self.space, now_ms=self.clock.server_ms())
         )
         return found
@@ -340,17 +340,17 @@ class Queue:
 
     async def totals(self) -> dict[str, Sums]:
         """What workers have counted since the queue is there, by type; '' is all together."""
-        return await self._here().store.send(looks.ever(self.space))
+        return await self._here().store.send(reads.ever(self.space))
 
     async def paused(self) -> dict[str, Any] | None:
         """By whom, why, since when and until when the queue as a whole is paused; None when it is not."""
-        call = calls.counts(self.space, [""], now_ms=self.clock.server_ms())
+        call = reads.counts(self.space, [""], now_ms=self.clock.server_ms())
         _, rows = await self._here().store.send(call)
         return rows[0].paused
 
     async def logs(self, id: int) -> list[tuple[datetime, str]]:
         """The kept log lines of a job with their times; empty for a job that is not there."""
-        lines = await self._here().store.send(calls.logs(self.space, job_id(id)))
+        lines = await self._here().store.send(reads.logs(self.space, job_id(id)))
         return [(datetime.fromtimestamp(ms / 1000, UTC), line) for ms, line in lines]
 
     async def explain(self, id: int) -> Explanation:
@@ -367,7 +367,7 @@ class Queue:
 
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""
-        alive = await self._here().store.send(calls.workers(self.space, now_ms=self.clock.server_ms()))
+        alive = await self._here().store.send(reads.workers(self.space, now_ms=self.clock.server_ms()))
         return [msgspec.json.decode(info, type=WorkerInfo) for info in alive.values()]
 
     async def events(self, after: str | None = None, *, wait: bool = True) -> AsyncIterator[Event]:
@@ -506,14 +506,14 @@ class Queue:
 
     async def resume(self, type: str | None = None, *, by: str = "") -> bool:
         """End a pause. False: it was not paused."""
-        call = calls.resume(self.space, _type_or_all(type), now_ms=self.clock.server_ms(), by=steer.actor(by))
+        call = acts.resume(self.space, _type_or_all(type), now_ms=self.clock.server_ms(), by=steer.actor(by))
         return await self._here().acts.send(call)
 
     async def prune(self) -> int:
         """Forget ended jobs beyond the retention, as workers do now and then; returns how many."""
         forgotten = 0
         for type in await self.types():
-            call = calls.prune(self.space, type, now_ms=self.clock.server_ms())
+            call = retention.prune(self.space, type, now_ms=self.clock.server_ms())
             while more := await self._here().store.send(call):
                 forgotten += more
         return forgotten + await self._exchange(budgets.keep(self.space, self.clock.server_ms()))
@@ -529,7 +529,7 @@ class Queue:
         refused: list[tuple[int, str]] = []
         for at in range(0, len(ids), MOST_PER_CALL):
             part = ids[at : at + MOST_PER_CALL]
-            call = calls.act(self.space, verb, part, now_ms=self.clock.server_ms(), by=steer.actor(by))
+            call = acts.act(self.space, verb, part, now_ms=self.clock.server_ms(), by=steer.actor(by))
             words = await self._here().acts.send(call)
             refused += [(id, word) for id, word in zip(part, words, strict=True) if word]
         return refused

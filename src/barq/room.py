@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from barq.errors import QueueFull
-from barq.protocol.calls import TYPE_FULL, NewJob, Space
+from barq.protocol.call import Space
+from barq.protocol.calls import TYPE_FULL, NewJob
 
 R = TypeVar("R")
 

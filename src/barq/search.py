@@ -15,7 +15,7 @@ from barq.errors import InvalidType, InvalidValue, shown
 from barq.listing import Exchange
 from barq.outcome import decode_error
 from barq.protocol import finding
-from barq.protocol.calls import MOST_PER_CALL, Space
+from barq.protocol.call import MOST_PER_CALL, Space
 from barq.protocol.finding import Find, Found, Wants, Window
 from barq.query import Phrase, Query, Word
 from barq.record import Described

@@ -10,7 +10,7 @@ from barq.clock import Clock
 from barq.codec import Codec
 from barq.durability import LOCAL, Durability
 from barq.enqueue import Enqueuer
-from barq.protocol.calls import Space
+from barq.protocol.call import Space
 from barq.store.durable import DurableStore
 from barq.store.store import Store
 from barq.store.target import Target

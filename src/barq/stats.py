@@ -8,9 +8,9 @@ import msgspec
 
 from barq.errors import InvalidValue, shown
 from barq.listing import Exchange, all_types
-from barq.protocol import looks
-from barq.protocol.calls import Space, TypeCounts
-from barq.protocol.looks import Recent
+from barq.protocol import reads
+from barq.protocol.call import Space
+from barq.protocol.reads import Recent, TypeCounts
 from barq.record import ready_ms
 from barq.sums import COMPLETED, FAILED, RETRIED, RUNNING, WAITING, Sums, together
 
@@ -56,7 +56,7 @@ def of_types(space: Space, types: Mapping[str, TypeCounts], *, now_ms: int) -> E
     rows, found = list(types.values()), {}
     for at in range(0, len(rows), _TYPES_AT_A_TIME):
         part = rows[at : at + _TYPES_AT_A_TIME]
-        now, known = yield looks.stats(space, [row.type for row in part], now_ms=now_ms)
+        now, known = yield reads.stats(space, [row.type for row in part], now_ms=now_ms)
         found.update({row.type: _stats(row, recent, now) for row, recent in zip(part, known, strict=True)})
     return found
 
@@ -141,7 +141,7 @@ def history(space: Space, span: str, type: str, *, now_ms: int) -> Exchange[Hist
     if span not in _SPANS:
         raise InvalidValue(f"span must be one of {', '.join(get_args(Span))}, got {shown(span)}")
     kept, seconds, count, together_ = _SPANS[span]
-    now, sums = yield looks.history(space, type, span=kept, seconds=seconds, count=count, now_ms=now_ms)
+    now, sums = yield reads.history(space, type, span=kept, seconds=seconds, count=count, now_ms=now_ms)
     first = now // 1000 // seconds - count + 1
     steps: dict[int, list[Sums]] = {}
     for at, one in enumerate(sums, first):

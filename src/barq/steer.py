@@ -24,8 +24,8 @@ from barq.options import (
     type_name,
     whole_number,
 )
-from barq.protocol import calls, looks
-from barq.protocol.looks import Order
+from barq.protocol import acts, reads
+from barq.protocol.acts import Order
 from barq.states import State, sources
 from barq.words import asked_terms
 
@@ -47,7 +47,7 @@ def actor(by: Any) -> str:
 
 
 async def explain(queue: "Queue", id: int) -> Explanation:
-    call = looks.explain(queue.space, job_id(id), now_ms=queue.clock.server_ms())
+    call = reads.explain(queue.space, job_id(id), now_ms=queue.clock.server_ms())
     situation, alive = await asyncio.gather(queue._here().store.send(call), queue.workers())
     if situation is None:
         raise JobNotFound(f"job {id} is not there (any more)")
@@ -55,7 +55,7 @@ async def explain(queue: "Queue", id: int) -> Explanation:
 
 
 async def attempts_of(queue: "Queue", id: int) -> list[Attempt]:
-    job, past = await asyncio.gather(queue.get(id), queue._here().store.send(looks.past(queue.space, job_id(id))))
+    job, past = await asyncio.gather(queue.get(id), queue._here().store.send(reads.past(queue.space, job_id(id))))
     assert job._status is not None, "it was read"
     return attempts(past, job._status)
 
@@ -70,7 +70,7 @@ async def failures_of(queue: "Queue", type: str | None) -> Failures:
 async def audit(queue: "Queue", limit: int, before: int | None) -> Acts:
     limit = whole_number("limit", limit, least=1, most=1000)
     before = None if before is None else whole_number("before", before, least=1, most=2**53)
-    entries = await queue._here().store.send(looks.audit(queue.space, before=before, most=limit + 1))
+    entries = await queue._here().store.send(reads.audit(queue.space, before=before, most=limit + 1))
     return acts_of(entries, queue.codec, limit=limit, id_of=queue.space.id)
 
 
@@ -82,7 +82,7 @@ async def edit(queue: "Queue", id: int, data: Any, *, priority: Priority | None,
     if data is not UNSET:
         options = (await queue.get(id)).options
         terms = asked_terms(options.title, options.index, data)
-    call = looks.edit(
+    call = acts.edit(
         queue.space,
         job_id(id),
         now_ms=queue.clock.server_ms(),
@@ -104,7 +104,7 @@ async def clone(queue: "Queue", id: int, data: Any, *, by: str) -> Job[Any]:
     made: Job[Any] = Job(queue, 0, draft)
     await queue._save(made, draft)
     if name := actor(by):
-        call = looks.write_down(queue.space, name, "clone", id, made.id, now_ms=queue.clock.server_ms())
+        call = acts.write_down(queue.space, name, "clone", id, made.id, now_ms=queue.clock.server_ms())
         await queue._here().acts.send(call)
     return made
 
@@ -126,13 +126,13 @@ async def pause(queue: "Queue", type: str, *, by: str, reason: str, seconds: flo
         text("reason", reason, longest=LONGEST_TEXT)
     lasts_ms = None if seconds is None else seconds_to_ms("seconds", seconds, least_ms=1)
     now_ms = queue.clock.server_ms()
-    call = calls.pause(queue.space, type, now_ms=now_ms, by=actor(by), reason=reason, lasts_ms=lasts_ms)
+    call = acts.pause(queue.space, type, now_ms=now_ms, by=actor(by), reason=reason, lasts_ms=lasts_ms)
     return await queue._here().acts.send(call)
 
 
 async def order(queue: "Queue", worker: str, what: Order, *, by: str) -> bool:
     name = text("id of a worker", worker, longest=LONGEST_TYPE)
-    call = looks.order(queue.space, name, what, now_ms=queue.clock.server_ms(), by=actor(by))
+    call = acts.order(queue.space, name, what, now_ms=queue.clock.server_ms(), by=actor(by))
     changed = await queue._here().acts.send(call)
     if changed is None:
         raise WorkerNotFound(f"no worker {worker} lives: `barq workers` tells which do")

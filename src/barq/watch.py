@@ -16,8 +16,8 @@ from barq.codec import Codec
 from barq.enqueue import WATCH_MS
 from barq.errors import ServerError
 from barq.events import CLOSED, Event, ending_of, event_of
-from barq.protocol import calls
-from barq.protocol.calls import MOST_PER_CALL, Space
+from barq.protocol import streams
+from barq.protocol.call import MOST_PER_CALL, Space
 from barq.record import Status
 from barq.states import ENDINGS, FINISHED
 from barq.store.store import Store
@@ -73,7 +73,7 @@ class Watcher:
         self._clock = clock
         self._codec = codec
         self._inbox = inbox
-        self._key = calls.inbox_key(space, inbox)
+        self._key = streams.inbox_key(space, inbox)
         self._position = b"0-0"
         self._listeners: dict[int, list[Listening]] = {}
         self._enqueues = 0  # under way, of jobs whose events may arrive before their ids
@@ -151,7 +151,7 @@ class Watcher:
         try:
             # in one write: what stands in the inbox now was told before, perhaps to nobody
             last, standing = await asyncio.gather(
-                self._store.send(calls.last_position(self._space, self._key)),
+                self._store.send(streams.last_position(self._space, self._key)),
                 self._ask([job_id for job_id, _ in batch]),
             )
         except Exception as error:
@@ -165,7 +165,7 @@ class Watcher:
 
     async def _ask(self, ids: list[int], *, timeout: float | None = -1) -> dict[int, Status]:
         now_ms = self._clock.server_ms()
-        call = calls.watch(self._space, dict.fromkeys(ids), now_ms=now_ms, inbox=self._inbox, watch_ms=WATCH_MS)
+        call = streams.watch(self._space, dict.fromkeys(ids), now_ms=now_ms, inbox=self._inbox, watch_ms=WATCH_MS)
         return {job.id: job.status for job in await self._store.send(call, timeout=timeout)}
 
     async def _read(self) -> None:
@@ -183,7 +183,7 @@ class Watcher:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _take(self, *, block_ms: int | None) -> bool:
-        call = calls.read(self._space, self._key, self._position, block_ms=block_ms)
+        call = streams.read(self._space, self._key, self._position, block_ms=block_ms)
         found = await self._ear.send(call, may_block=_BLOCK_SECONDS, timeout=None)
         for happened in found:
             self._position = happened.position

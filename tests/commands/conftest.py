@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 import barq
-from barq.protocol.calls import Space
+from barq.protocol.call import Space
 from barq.store.store import Store
 from barq.store.target import target_of_url
 from tests.commands.engine import Engine

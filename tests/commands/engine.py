@@ -9,9 +9,11 @@ import msgspec
 import barq
 from barq.audit import Act, acts_of
 from barq.listing import Exchange
-from barq.protocol import calls, looks
-from barq.protocol.calls import Call, Claim, Happened, Holding, NewJob, Settlement, Space, Word, new_job
+from barq.protocol import acts, calls, reads, retention, streams
+from barq.protocol.call import Call, Space
+from barq.protocol.calls import Claim, Holding, NewJob, Settlement, Word, new_job
 from barq.protocol.finding import Wants
+from barq.protocol.streams import Happened
 from barq.query import parse
 from barq.record import Described, member, number, record_head
 from barq.search import MOST_LOOKED_AT, Walked, walk
@@ -215,30 +217,30 @@ class Engine:
         return numbers(await self.send(self.report_call(*words)))
 
     async def act(self, verb: str, *ids: int, by: str = "") -> list[str]:
-        words: list[str] = await self.send(calls.act(self.space, verb, ids, now_ms=self.now, by=by))
+        words: list[str] = await self.send(acts.act(self.space, verb, ids, now_ms=self.now, by=by))
         return words
 
     async def edit(
         self, id: int, *, priority: int | None = None, data: bytes | None = None, retry: bool = False, by: str = ""
     ) -> str:
-        call = looks.edit(self.space, id, now_ms=self.now, by=by, priority=priority, data=data, retry=retry)
+        call = acts.edit(self.space, id, now_ms=self.now, by=by, priority=priority, data=data, retry=retry)
         return str(await self.send(call))
 
-    async def order(self, worker: str, what: looks.Order, by: str = "ada") -> bool | None:
-        told: bool | None = await self.send(looks.order(self.space, worker, what, now_ms=self.now, by=by))
+    async def order(self, worker: str, what: acts.Order, by: str = "ada") -> bool | None:
+        told: bool | None = await self.send(acts.order(self.space, worker, what, now_ms=self.now, by=by))
         return told
 
     async def audit(self) -> list[Act]:
         """What people did, the newest first."""
-        entries = await self.send(looks.audit(self.space, before=None, most=1000))
+        entries = await self.send(reads.audit(self.space, before=None, most=1000))
         return acts_of(entries, barq.JsonCodec(), limit=1000).acts
 
     async def pause(self, type: str = "", by: str = "ada", reason: str = "deploy", lasts_ms: int | None = None) -> bool:
-        call = calls.pause(self.space, type, now_ms=self.now, by=by, reason=reason, lasts_ms=lasts_ms)
+        call = acts.pause(self.space, type, now_ms=self.now, by=by, reason=reason, lasts_ms=lasts_ms)
         return bool(await self.send(call))
 
     async def resume(self, type: str = "", by: str = "") -> bool:
-        return bool(await self.send(calls.resume(self.space, type, now_ms=self.now, by=by)))
+        return bool(await self.send(acts.resume(self.space, type, now_ms=self.now, by=by)))
 
     async def find(
         self,
@@ -273,11 +275,11 @@ class Engine:
             reply = await self.send(call)
 
     async def prune(self, type: str = "email") -> int:
-        return int(await self.send(calls.prune(self.space, type, now_ms=self.now)))
+        return int(await self.send(retention.prune(self.space, type, now_ms=self.now)))
 
     async def watch(self, *ids: int, inbox: str = "me", watch_ms: int = 60_000) -> list[Described]:
         jobs: list[Described] = await self.send(
-            calls.watch(self.space, ids, now_ms=self.now, inbox=inbox, watch_ms=watch_ms)
+            streams.watch(self.space, ids, now_ms=self.now, inbox=inbox, watch_ms=watch_ms)
         )
         return jobs
 
@@ -290,11 +292,11 @@ class Engine:
         return number
 
     async def workers(self) -> dict[str, bytes]:
-        alive: dict[str, bytes] = await self.send(calls.workers(self.space, now_ms=self.now))
+        alive: dict[str, bytes] = await self.send(reads.workers(self.space, now_ms=self.now))
         return alive
 
     async def fetch(self, *ids: int) -> list[Described]:
-        jobs: list[Described] = await self.send(calls.fetch(self.space, ids))
+        jobs: list[Described] = await self.send(reads.fetch(self.space, ids))
         return jobs
 
     async def job(self, job_id: int) -> Described:
@@ -307,7 +309,7 @@ class Engine:
 
     async def counts(self, type: str = "email") -> dict[str, int]:
         """The states in which the type has jobs."""
-        _, (row,) = await self.send(calls.counts(self.space, [type], now_ms=self.now))
+        _, (row,) = await self.send(reads.counts(self.space, [type], now_ms=self.now))
         return {state: count for state, count in row.counts.items() if count}
 
     # ---- what the queue keeps
@@ -328,13 +330,13 @@ class Engine:
         await self.command("DEL", self.key(f"{type}:wake"))
 
     async def logs(self, job_id: int) -> list[str]:
-        lines: list[tuple[int, str]] = await self.store.send(calls.logs(self.space, job_id))
+        lines: list[tuple[int, str]] = await self.store.send(reads.logs(self.space, job_id))
         return [text for _, text in lines]
 
     async def happened(self, inbox: str | None = None) -> list[Happened]:
         """Everything in the stream of events, or in an inbox."""
-        key = calls.events_key(self.space) if inbox is None else calls.inbox_key(self.space, inbox)
-        found: list[Happened] = await self.store.send(calls.read(self.space, key, b"0", block_ms=None, most=100_000))
+        key = streams.events_key(self.space) if inbox is None else streams.inbox_key(self.space, inbox)
+        found: list[Happened] = await self.store.send(streams.read(self.space, key, b"0", block_ms=None, most=100_000))
         return found
 
     async def events(self, inbox: str | None = None) -> list[tuple[str, int]]:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from barq.options import Retention
-from barq.protocol import calls, looks
-from barq.protocol.calls import Space
+from barq.protocol import acts, calls, reads, retention, streams
+from barq.protocol.call import Space
 from barq.record import Described, member
 from barq.states import State
 from barq.sums import Sums
@@ -28,11 +28,11 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
     told.append(await engine.enqueue(new(push, token="t"), new(push, priority=-5)))
     told.append(await engine.repeat())
     await say(calls.beat(space, "w1", b"{}", now_ms=now, lives_ms=9000))
-    await say(calls.workers(space, now_ms=now))
-    await say(calls.watch(space, [1, 2], now_ms=now, inbox="x", watch_ms=10**6))
-    await say(calls.pause(space, push, now_ms=now, by="a", reason="b"))
+    await say(reads.workers(space, now_ms=now))
+    await say(streams.watch(space, [1, 2], now_ms=now, inbox="x", watch_ms=10**6))
+    await say(acts.pause(space, push, now_ms=now, by="a", reason="b"))
     told.append(first := await engine.claim(types, 3))
-    await say(calls.resume(space, push, now_ms=now))
+    await say(acts.resume(space, push, now_ms=now))
     told.append(second := await engine.claim(types, 2, worker="w2"))
     told.append(await engine.extend(*first, *second))
     told.append(await engine.report(*(word(one, "log", b"a") for one in first), word(first[0], "progress", b"5 ")))
@@ -49,33 +49,33 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
     await say(calls.keep(space, member(third.id), third.token, "step", b"1", now_ms=now))
     await say(calls.recall(space, member(third.id), third.token, "step"))
     told.append(await engine.settle(ending(third, "park", b"3")))
-    await say(calls.act(space, "retry", [third.id], now_ms=now))
+    await say(acts.act(space, "retry", [third.id], now_ms=now))
     queries = ("ada", "customer:a* state:failed", "age<1h", "id:1", "error:e")
     told.extend([list((await engine.find(query)).ids) for query in queries])
     for verb in ("promote", "cancel", "retry", "remove", "retry"):
-        await say(calls.act(space, verb, [1, 2, 3, 6, 99], now_ms=now))
+        await say(acts.act(space, verb, [1, 2, 3, 6, 99], now_ms=now))
     engine.clock.advance(LEASE_MS / 1000 + 1)
     told.append(rescued := await engine.claim(types, 20, poison=0))
     told.append(await engine.complete(*rescued))
-    await say(calls.prune(space, email, now_ms=engine.now))
-    await say(calls.counts(space, types))
-    await say(looks.edit(space, 7, now_ms=now, by="ada", priority=3, data=b"[]", retry=True))
-    await say(looks.order(space, "w1", "drain", now_ms=now, by="ada"))
-    await say(looks.write_down(space, "ada", "clone", 1, 2, now_ms=now))
+    await say(retention.prune(space, email, now_ms=engine.now))
+    await say(reads.counts(space, types))
+    await say(acts.edit(space, 7, now_ms=now, by="ada", priority=3, data=b"[]", retry=True))
+    await say(acts.order(space, "w1", "drain", now_ms=now, by="ada"))
+    await say(acts.write_down(space, "ada", "clone", 1, 2, now_ms=now))
     sums = Sums([3, 1, 0], {4: 2, 99: 7, 105: 4, 199: 20})
-    await say(looks.tally(space, "w1", {email: sums, push: sums}, now_ms=now, name="n"))
-    await say(looks.stats(space, types, now_ms=now))
-    await say(looks.history(space, email, span="minute", seconds=60, count=3, now_ms=now))
-    await say(looks.ever(space))
-    await say(looks.audit(space, before=None, most=10))
-    await say(looks.failures(space, email, skip=0, most=10))
+    await say(calls.tally(space, "w1", {email: sums, push: sums}, now_ms=now, name="n"))
+    await say(reads.stats(space, types, now_ms=now))
+    await say(reads.history(space, email, span="minute", seconds=60, count=3, now_ms=now))
+    await say(reads.ever(space))
+    await say(reads.audit(space, before=None, most=10))
+    await say(reads.failures(space, email, skip=0, most=10))
     for state in State:
-        await say(calls.page(space, email, state, newest_first=True, after=None, most=3))
+        await say(reads.page(space, email, state, newest_first=True, after=None, most=3))
     told.append([job.status for job in await engine.fetch(*range(1, 10))])
     told.append(await engine.logs(1))
-    await say(calls.measure(space, email, State.COMPLETED, None))
-    await say(calls.evict(space, email, State.COMPLETED, until_ms=engine.now, bytes=1, now_ms=engine.now))
-    await say(calls.trim(space, 10**6, now_ms=engine.now))
+    await say(retention.measure(space, email, State.COMPLETED, None))
+    await say(retention.evict(space, email, State.COMPLETED, until_ms=engine.now, bytes=1, now_ms=engine.now))
+    await say(retention.trim(space, 10**6, now_ms=engine.now))
     told.append(await engine.happened())
     return [shown(answer) for answer in told]
 
@@ -83,7 +83,7 @@ async def live(engine: Engine, email: str = "email", push: str = "push") -> list
 def shown(answer: Any) -> Any:
     """Something that can be compared: records have no equality of their own."""
     match answer:
-        case calls.Slice(jobs, more):
+        case reads.Slice(jobs, more):
             return [(job.id, job.status) for job in jobs], more
         case [Described(), *_]:
             return [(job.id, job.status) for job in answer]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import barq
-from barq.protocol.calls import Call, Space
+from barq.protocol.call import Call, Space
 from barq.states import EVENT_NAMES
 from barq.store.connect import Server as Told
 from barq.store.store import Store

@@ -5,8 +5,8 @@ import pytest
 from barq import budgets
 from barq.listing import Exchange
 from barq.options import Retention
-from barq.protocol import calls
-from barq.protocol.calls import MOST_PER_CALL, Space
+from barq.protocol import calls, retention
+from barq.protocol.call import MOST_PER_CALL, Space
 from barq.states import State
 from tests.commands.engine import Engine, ending, new, word
 
@@ -35,7 +35,7 @@ async def run(engine: Engine, steps: Exchange[int]) -> int:
 async def measured(engine: Engine, type: str = "email", state: State = State.COMPLETED) -> int:
     total, after, begin = 0, None, True
     while begin or after is not None:
-        found = await engine.send(calls.measure(engine.space, type, state, after))
+        found = await engine.send(retention.measure(engine.space, type, state, after))
         total, after, begin = total + sum(size for _, size in found.bytes_at), found.next, False
     return total
 
@@ -124,7 +124,7 @@ async def test_what_has_not_ended_is_not_touched(engine: Engine) -> None:
 
 async def test_a_repeated_eviction_evicts_once(engine: Engine) -> None:
     await ended(engine, 20, 100)
-    evict = calls.evict(engine.space, "email", State.COMPLETED, until_ms=engine.now, bytes=1000, now_ms=engine.now)
+    evict = retention.evict(engine.space, "email", State.COMPLETED, until_ms=engine.now, bytes=1000, now_ms=engine.now)
     first = await engine.send(evict)
     assert first[0] > 0
     assert await engine.repeat() == first
@@ -134,10 +134,10 @@ async def test_a_repeated_eviction_evicts_once(engine: Engine) -> None:
 
 async def test_a_line_that_changes_while_it_is_measured_is_measured_on(engine: Engine) -> None:
     await ended(engine, 600, 100)
-    first = await engine.send(calls.measure(engine.space, "email", State.COMPLETED, None))
+    first = await engine.send(retention.measure(engine.space, "email", State.COMPLETED, None))
     assert first.next is not None
     await engine.act("remove", *range(1, 101))
-    second = await engine.send(calls.measure(engine.space, "email", State.COMPLETED, first.next))
+    second = await engine.send(retention.measure(engine.space, "email", State.COMPLETED, first.next))
     each = first.bytes_at[0][1] / MOST_PER_CALL
     assert sum(size for _, size in second.bytes_at) == pytest.approx(each * 250, rel=0.05)
 
@@ -150,14 +150,14 @@ async def test_the_stream_is_cut_to_its_bytes_from_the_oldest_on(engine: Engine)
         await engine.enqueue("email")
     key = engine.key("events")
     before = int(await engine.command("MEMORY", "USAGE", key, "SAMPLES", 0))
-    assert await engine.send(calls.trim(engine.space, before // 3, now_ms=engine.now)) > 1500
+    assert await engine.send(retention.trim(engine.space, before // 3, now_ms=engine.now)) > 1500
     assert before / 5 < int(await engine.command("MEMORY", "USAGE", key, "SAMPLES", 0)) <= before // 3
     assert (await engine.happened())[-1].position == b"3000-0"
-    assert await engine.send(calls.trim(engine.space, before // 3, now_ms=engine.now)) == 0
+    assert await engine.send(retention.trim(engine.space, before // 3, now_ms=engine.now)) == 0
 
 
 async def test_a_stream_that_is_not_there_is_no_matter(engine: Engine) -> None:
-    assert await engine.send(calls.trim(engine.space, 1, now_ms=engine.now)) == 0
+    assert await engine.send(retention.trim(engine.space, 1, now_ms=engine.now)) == 0
 
 
 async def test_a_log_keeps_the_newest_lines_that_fit(engine: Engine) -> None:

@@ -1,7 +1,7 @@
 """Counts: as many as the lines hold, and never the long member that is no job."""
 
 from barq.listing import all_types
-from barq.protocol import calls
+from barq.protocol import reads
 from barq.states import State
 from tests.commands.engine import Engine, new
 
@@ -33,7 +33,7 @@ async def test_a_type_that_is_only_paused_has_nothing(engine: Engine) -> None:
 
 async def test_types_are_counted_in_the_order_asked(engine: Engine) -> None:
     await engine.enqueue("b", "a", "a")
-    _, rows = await engine.send(calls.counts(engine.space, ["a", "c", "b"]))
+    _, rows = await engine.send(reads.counts(engine.space, ["a", "c", "b"]))
     assert [(row.type, row.counts["waiting"]) for row in rows] == [("a", 2), ("c", 0), ("b", 1)]
 
 
@@ -57,5 +57,5 @@ async def test_all_types_come_slice_by_slice(engine: Engine) -> None:
 
 async def test_the_queue_itself_has_its_pause_and_no_jobs(engine: Engine) -> None:
     await engine.pause()
-    _, (row,) = await engine.send(calls.counts(engine.space))
+    _, (row,) = await engine.send(reads.counts(engine.space))
     assert (row.type, row.paused["by"], sum(row.counts.values())) == ("", "ada", 0)

@@ -4,7 +4,7 @@ import pytest
 
 import barq
 from barq.errors import QueueFull
-from barq.protocol.calls import Space
+from barq.protocol.call import Space
 from barq.store.store import Store
 from barq.store.target import target_of_url
 from tests.commands.engine import Engine, ending, new

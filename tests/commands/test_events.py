@@ -45,7 +45,7 @@ async def test_events_have_the_time_of_their_call(engine: Engine) -> None:
 
 
 async def test_the_stream_keeps_about_as_many_entries_as_asked(engine: Engine) -> None:
-    from barq.protocol.calls import Space
+    from barq.protocol.call import Space
 
     engine.space = Space(engine.space.queue, events_keep=100)
     for _ in range(500):

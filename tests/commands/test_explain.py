@@ -1,14 +1,14 @@
 """Explain and failures: what the server tells of a job's situation, and of what jobs failed with."""
 
-from barq.protocol import looks
-from barq.protocol.looks import Situation
+from barq.protocol import reads
+from barq.protocol.reads import Situation
 from tests.commands.engine import Engine, ending, new
 
 ERROR = b'{"type":"ValueError","message":"no \\"such\\" address","place":"app.py:12"}\nTraceback'
 
 
 async def situation(engine: Engine, job_id: int) -> Situation:
-    told: Situation = await engine.send(looks.explain(engine.space, job_id, now_ms=engine.now))
+    told: Situation = await engine.send(reads.explain(engine.space, job_id, now_ms=engine.now))
     return told
 
 
@@ -45,7 +45,7 @@ async def test_the_payload_does_not_travel(engine: Engine) -> None:
 
 
 async def test_of_a_job_that_is_not_there_nothing_is_told(engine: Engine) -> None:
-    assert await engine.send(looks.explain(engine.space, 1, now_ms=engine.now)) is None
+    assert await engine.send(reads.explain(engine.space, 1, now_ms=engine.now)) is None
 
 
 async def test_failed_jobs_are_told_the_newest_first_without_tracebacks(engine: Engine) -> None:
@@ -53,14 +53,14 @@ async def test_failed_jobs_are_told_the_newest_first_without_tracebacks(engine: 
     for one in await engine.claim():
         await engine.fail(one, body=ERROR)
         engine.clock.advance(1)
-    found = await engine.send(looks.failures(engine.space, "email", skip=0, most=2))
+    found = await engine.send(reads.failures(engine.space, "email", skip=0, most=2))
     assert [(one.id, one.ended_ms) for one in found] == [(3, engine.now - 1000), (2, engine.now - 2000)]
     assert {(one.error.type, one.error.message, one.error.place, one.error.traceback) for one in found} == {
         ("ValueError", 'no "such" address', "app.py:12", "")
     }
-    found = await engine.send(looks.failures(engine.space, "email", skip=2, most=2))
+    found = await engine.send(reads.failures(engine.space, "email", skip=2, most=2))
     assert [one.id for one in found] == [1]
-    assert await engine.send(looks.failures(engine.space, "push", skip=0, most=2)) == []
+    assert await engine.send(reads.failures(engine.space, "push", skip=0, most=2)) == []
 
 
 async def tried(engine: Engine, times: int, *, size: int = 10) -> None:
@@ -72,7 +72,7 @@ async def tried(engine: Engine, times: int, *, size: int = 10) -> None:
 
 
 async def past(engine: Engine) -> list[tuple[int, bytes]]:
-    found = await engine.send(looks.past(engine.space, 1))
+    found = await engine.send(reads.past(engine.space, 1))
     return [(one.run.attempt, one.body.partition(b"\n")[0]) for one in found]
 
 

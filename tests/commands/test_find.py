@@ -11,7 +11,7 @@ import pytest
 from barq import parts, search
 from barq.options import Retention
 from barq.outcome import encode_error
-from barq.protocol.calls import Space
+from barq.protocol.call import Space
 from barq.record import Described, number
 from barq.states import FINISHED, State
 from barq.words import asked_terms, terms_of

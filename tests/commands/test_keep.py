@@ -4,7 +4,7 @@ from typing import Any
 
 from barq.options import Retention
 from barq.protocol import calls
-from barq.protocol.calls import Space
+from barq.protocol.call import Space
 from barq.record import member
 from tests.commands.engine import LEASE_MS, Engine, Held, ending
 

@@ -6,8 +6,9 @@ import pytest
 
 import barq
 from barq.options import limits
-from barq.protocol import calls, finding, looks
-from barq.protocol.calls import MEMORY_FULL, TYPE_FULL, Space
+from barq.protocol import acts, calls, finding, reads, retention, streams
+from barq.protocol.call import Space
+from barq.protocol.calls import MEMORY_FULL, TYPE_FULL
 from barq.protocol.finding import Find, Part, Window
 from barq.protocol.scripts import command_names, script
 from barq.query import parse
@@ -136,7 +137,7 @@ async def test_with_no_memory_left_only_scripts_that_add_work_are_refused(
         await engine.command("CONFIG", "SET", "maxmemory", "1")
         sent = {
             "enqueue": engine.enqueue_call("email"),
-            "retry": calls.act(space, "retry", [1], now_ms=now),
+            "retry": acts.act(space, "retry", [1], now_ms=now),
             "extend": calls.extend(space, [held.holding], now_ms=now, lease_ms=1000),
             "report": calls.report(space, [word(held, "progress", b"5 "), word(held, "log", b"x")], now_ms=now),
             "keep": calls.keep(space, member(held.id), held.token, "a", b"1", now_ms=now),
@@ -154,29 +155,29 @@ async def test_with_no_memory_left_only_scripts_that_add_work_are_refused(
                 most=1,
             ),
             "claim": engine.claim_call(),
-            "promote": calls.act(space, "promote", [6], now_ms=now),
-            "cancel": calls.act(space, "cancel", [6], now_ms=now),
-            "remove": calls.act(space, "remove", [6], now_ms=now),
-            "watch": calls.watch(space, [5], now_ms=now, inbox="me", watch_ms=1000),
-            "pause": calls.pause(space, "email", now_ms=now, by="", reason=""),
-            "resume": calls.resume(space, "email", now_ms=now),
-            "prune": calls.prune(space, "email", now_ms=now),
-            "measure": calls.measure(space, "email", barq.State.COMPLETED, None),
-            "evict": calls.evict(space, "email", barq.State.COMPLETED, until_ms=1, bytes=1, now_ms=now),
-            "trim": calls.trim(space, 1, now_ms=now),
+            "promote": acts.act(space, "promote", [6], now_ms=now),
+            "cancel": acts.act(space, "cancel", [6], now_ms=now),
+            "remove": acts.act(space, "remove", [6], now_ms=now),
+            "watch": streams.watch(space, [5], now_ms=now, inbox="me", watch_ms=1000),
+            "pause": acts.pause(space, "email", now_ms=now, by="", reason=""),
+            "resume": acts.resume(space, "email", now_ms=now),
+            "prune": retention.prune(space, "email", now_ms=now),
+            "measure": retention.measure(space, "email", barq.State.COMPLETED, None),
+            "evict": retention.evict(space, "email", barq.State.COMPLETED, until_ms=1, bytes=1, now_ms=now),
+            "trim": retention.trim(space, 1, now_ms=now),
             "partitions": calls.partitions(space, 1),
-            "fetch": calls.fetch(space, [1]),
-            "counts": calls.counts(space, ["email"]),
-            "page": calls.page(space, "email", barq.State.COMPLETED, newest_first=True, after=None, most=5),
-            "workers": calls.workers(space, now_ms=now),
-            "edit": looks.edit(space, 5, now_ms=now, by="", priority=None, data=b"1", retry=False),
-            "order": looks.order(space, "w1", "drain", now_ms=now, by=""),
-            "audit": looks.write_down(space, "ada", "clone", 1, 2, now_ms=now),
-            "tally": looks.tally(space, "w1", {"email": Sums([1, 0, 0])}, now_ms=now, name="n"),
-            "stats": looks.stats(space, ["email"], now_ms=now),
-            "history": looks.history(space, "", span="minute", seconds=60, count=2, now_ms=now),
-            "explain": looks.explain(space, 5, now_ms=now),
-            "failures": looks.failures(space, "email", skip=0, most=9),
+            "fetch": reads.fetch(space, [1]),
+            "counts": reads.counts(space, ["email"]),
+            "page": reads.page(space, "email", barq.State.COMPLETED, newest_first=True, after=None, most=5),
+            "workers": reads.workers(space, now_ms=now),
+            "edit": acts.edit(space, 5, now_ms=now, by="", priority=None, data=b"1", retry=False),
+            "order": acts.order(space, "w1", "drain", now_ms=now, by=""),
+            "audit": acts.write_down(space, "ada", "clone", 1, 2, now_ms=now),
+            "tally": calls.tally(space, "w1", {"email": Sums([1, 0, 0])}, now_ms=now, name="n"),
+            "stats": reads.stats(space, ["email"], now_ms=now),
+            "history": reads.history(space, "", span="minute", seconds=60, count=2, now_ms=now),
+            "explain": reads.explain(space, 5, now_ms=now),
+            "failures": reads.failures(space, "email", skip=0, most=9),
             "find": finding.find(space, Find(parse("age<1h"), Part("ids", ids=(1,)), "ids", b"", 9, 9, now, Window())),
             "gauge": finding.gauge(space, parse("ada").words),
             "dated": finding.window(space, parse("age<1h").age, now_ms=now),

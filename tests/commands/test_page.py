@@ -2,8 +2,8 @@
 
 import pytest
 
-from barq.protocol import calls
-from barq.protocol.calls import Slice
+from barq.protocol import reads
+from barq.protocol.reads import Slice
 from barq.states import State
 from tests.commands.engine import Engine
 
@@ -14,7 +14,7 @@ async def page(
     engine: Engine, state: str, most: int, *, newest_first: bool = False, after: Place = None, skip: int = 0
 ) -> tuple[list[int], Place]:
     """The ids of a page, and the place to go on from."""
-    call = calls.page(engine.space, "email", State(state), newest_first=newest_first, after=after, most=most, skip=skip)
+    call = reads.page(engine.space, "email", State(state), newest_first=newest_first, after=after, most=most, skip=skip)
     found: Slice = await engine.send(call)
     return [job.id for job in found.jobs], (found.jobs[-1].status.score, found.jobs[-1].id) if found.more else None
 

@@ -1,11 +1,11 @@
 """Pause and resume: who stopped what, and why. What it means for claims is told in test_claim.py."""
 
-from barq.protocol import calls
+from barq.protocol import acts, reads
 from tests.commands.engine import Engine, new
 
 
 async def paused_by(engine: Engine, type: str = "email") -> object:
-    _, (row,) = await engine.send(calls.counts(engine.space, [type], now_ms=engine.now))
+    _, (row,) = await engine.send(reads.counts(engine.space, [type], now_ms=engine.now))
     return row.paused
 
 
@@ -50,7 +50,7 @@ async def test_resume_without_a_pause_changes_nothing(engine: Engine) -> None:
 
 
 async def test_a_repeated_pause_gives_the_same_answer_and_keeps_its_time(engine: Engine) -> None:
-    pause = calls.pause(engine.space, "email", now_ms=0, by="ada", reason="")
+    pause = acts.pause(engine.space, "email", now_ms=0, by="ada", reason="")
     assert await engine.send(pause)
     before = await paused_by(engine)
     await engine.next_server_ms()

@@ -1,7 +1,7 @@
 """Prune: retention of what has ended, in bounded steps."""
 
 from barq.options import Retention
-from barq.protocol.calls import MOST_PER_CALL, Space
+from barq.protocol.call import MOST_PER_CALL, Space
 from tests.commands.engine import Engine
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from barq.options import Retention
-from barq.protocol import calls, looks
-from barq.protocol.calls import Call, Space
+from barq.protocol import acts, calls, retention, streams
+from barq.protocol.call import Call, Space
 from barq.sums import Sums
 from tests.commands.engine import LEASE_MS, Engine, Held, ending, new, word
 from tests.commands.life import shown
@@ -70,7 +70,7 @@ async def report(engine: Engine, now_ms: int) -> Call[Any]:
 @prepared
 async def cancel(engine: Engine, now_ms: int) -> Call[Any]:
     await three_running(engine)
-    return calls.act(engine.space, "cancel", [1, 4, 6, 7], now_ms=now_ms)
+    return acts.act(engine.space, "cancel", [1, 4, 6, 7], now_ms=now_ms)
 
 
 @prepared
@@ -78,20 +78,20 @@ async def retry(engine: Engine, now_ms: int) -> Call[Any]:
     first, second, _ = await three_running(engine)
     await engine.complete(first)
     await engine.fail(second)
-    return calls.act(engine.space, "retry", [1, 2, 3, 7], now_ms=now_ms)
+    return acts.act(engine.space, "retry", [1, 2, 3, 7], now_ms=now_ms)
 
 
 @prepared
 async def promote(engine: Engine, now_ms: int) -> Call[Any]:
     await three_running(engine)
-    return calls.act(engine.space, "promote", [6, 5, 7], now_ms=now_ms)
+    return acts.act(engine.space, "promote", [6, 5, 7], now_ms=now_ms)
 
 
 @prepared
 async def remove(engine: Engine, now_ms: int) -> Call[Any]:
     first, _, _ = await three_running(engine)
     await engine.complete(first)
-    return calls.act(engine.space, "remove", [1, 2, 4, 6, 7], now_ms=now_ms)
+    return acts.act(engine.space, "remove", [1, 2, 4, 6, 7], now_ms=now_ms)
 
 
 @prepared
@@ -99,39 +99,39 @@ async def prune(engine: Engine, now_ms: int) -> Call[Any]:
     first, second, _ = await three_running(engine)
     await engine.complete(first, second)
     engine.space = Space(engine.space.queue, completed=Retention(count=1))
-    return calls.prune(engine.space, "email", now_ms=now_ms)
+    return retention.prune(engine.space, "email", now_ms=now_ms)
 
 
 @prepared
 async def resume(engine: Engine, now_ms: int) -> Call[Any]:
     await three_running(engine)
     await engine.pause("email")
-    return calls.resume(engine.space, "email", now_ms=now_ms)
+    return acts.resume(engine.space, "email", now_ms=now_ms)
 
 
 @prepared
 async def pause(engine: Engine, now_ms: int) -> Call[Any]:
     await three_running(engine)
-    return calls.pause(engine.space, "email", now_ms=now_ms, by="ada", reason="")
+    return acts.pause(engine.space, "email", now_ms=now_ms, by="ada", reason="")
 
 
 @prepared
 async def pause_for_a_time(engine: Engine, now_ms: int) -> Call[Any]:
     await three_running(engine)
-    return calls.pause(engine.space, "email", now_ms=now_ms, by="ada", reason="", lasts_ms=5000)
+    return acts.pause(engine.space, "email", now_ms=now_ms, by="ada", reason="", lasts_ms=5000)
 
 
 @prepared
 async def edit(engine: Engine, now_ms: int) -> Call[Any]:
     await three_running(engine)
-    return looks.edit(engine.space, 4, now_ms=now_ms, by="ada", priority=-3, data=b"[]", retry=False)
+    return acts.edit(engine.space, 4, now_ms=now_ms, by="ada", priority=-3, data=b"[]", retry=False)
 
 
 @prepared
 async def edit_and_retry(engine: Engine, now_ms: int) -> Call[Any]:
     first, _, _ = await three_running(engine)
     await engine.fail(first)
-    return looks.edit(engine.space, 1, now_ms=now_ms, by="ada", priority=None, data=b"[]", retry=True)
+    return acts.edit(engine.space, 1, now_ms=now_ms, by="ada", priority=None, data=b"[]", retry=True)
 
 
 @prepared
@@ -139,24 +139,24 @@ async def retry_written_down(engine: Engine, now_ms: int) -> Call[Any]:
     first, second, _ = await three_running(engine)
     await engine.fail(first)
     await engine.complete(second)
-    return calls.act(engine.space, "retry", [1, 2, 3, 7], now_ms=now_ms, by="ada")
+    return acts.act(engine.space, "retry", [1, 2, 3, 7], now_ms=now_ms, by="ada")
 
 
 @prepared
 async def tally(engine: Engine, now_ms: int) -> Call[Any]:
     sums = {"email": Sums([2, 1, 0], {4: 1, 99: 3}), "push": Sums([0, 0, 1], {104: 1, 199: 4})}
-    return looks.tally(engine.space, "w1", sums, now_ms=now_ms, name="n")
+    return calls.tally(engine.space, "w1", sums, now_ms=now_ms, name="n")
 
 
 @prepared
 async def order(engine: Engine, now_ms: int) -> Call[Any]:
     await engine.send(calls.beat(engine.space, "w1", b"{}", now_ms=now_ms, lives_ms=10**6))
-    return looks.order(engine.space, "w1", "drain", now_ms=now_ms, by="ada")
+    return acts.order(engine.space, "w1", "drain", now_ms=now_ms, by="ada")
 
 
 @prepared
 async def audit(engine: Engine, now_ms: int) -> Call[Any]:
-    return looks.write_down(engine.space, "ada", "clone", 1, 2, now_ms=now_ms)
+    return acts.write_down(engine.space, "ada", "clone", 1, 2, now_ms=now_ms)
 
 
 @prepared
@@ -168,7 +168,7 @@ async def extend(engine: Engine, now_ms: int) -> Call[Any]:
 @prepared
 async def watch(engine: Engine, now_ms: int) -> Call[Any]:
     await three_running(engine)
-    return calls.watch(engine.space, [1, 4, 7], now_ms=now_ms, inbox="other", watch_ms=1000)
+    return streams.watch(engine.space, [1, 4, 7], now_ms=now_ms, inbox="other", watch_ms=1000)
 
 
 @prepared

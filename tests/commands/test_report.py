@@ -1,6 +1,6 @@
 """Report: what a running attempt says is kept in order, and a late holder is not heard."""
 
-from barq.protocol.calls import Space
+from barq.protocol.call import Space
 from tests.commands.engine import LEASE_MS, Engine, Held, word
 
 LOST = LEASE_MS / 1000 + 0.001

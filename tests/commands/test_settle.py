@@ -6,7 +6,7 @@ import pytest
 
 import barq
 from barq.options import Retention
-from barq.protocol.calls import Space
+from barq.protocol.call import Space
 from barq.store.store import Store
 from barq.store.target import target_of_url
 from tests.commands.engine import LEASE_MS, Engine, Held, ending, word

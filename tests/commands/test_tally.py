@@ -1,6 +1,6 @@
 """Tally, stats, history: what workers counted, added up in the server, and read again."""
 
-from barq.protocol import looks
+from barq.protocol import calls, reads
 from barq.sums import COMPLETED, FAILED, RETRIED, RUNNING, WAITING, Sums
 from tests.commands.engine import Engine, new
 
@@ -15,11 +15,11 @@ def counted(completed: int = 0, failed: int = 0, retried: int = 0, *, ran_ms: fl
 
 
 async def tally(engine: Engine, *, worker: str = "w1", name: str, **types: Sums) -> None:
-    await engine.send(looks.tally(engine.space, worker, types, now_ms=engine.now, name=name))
+    await engine.send(calls.tally(engine.space, worker, types, now_ms=engine.now, name=name))
 
 
 async def minutes(engine: Engine, type: str, count: int = 3) -> list[list[int]]:
-    call = looks.history(engine.space, type, span="minute", seconds=60, count=count, now_ms=engine.now)
+    call = reads.history(engine.space, type, span="minute", seconds=60, count=count, now_ms=engine.now)
     now, sums = await engine.send(call)
     assert now == engine.now
     return [one.counts for one in sums]
@@ -31,7 +31,7 @@ async def test_workers_add_to_the_same_minute(engine: Engine) -> None:
     assert await minutes(engine, "email") == [[0, 0, 0], [0, 0, 0], [5, 1, 4]]
     assert await minutes(engine, "push") == [[0, 0, 0], [0, 0, 0], [1, 0, 0]]
     _, (*_, last) = await engine.send(
-        looks.history(engine.space, "email", span="minute", seconds=60, count=1, now_ms=engine.now)
+        reads.history(engine.space, "email", span="minute", seconds=60, count=1, now_ms=engine.now)
     )
     assert last.below(RUNNING, 0.016) == 3
     assert last.below(RUNNING, 16.384) == 10
@@ -49,7 +49,7 @@ async def test_the_same_sums_are_added_once(engine: Engine) -> None:
     await engine.repeat()
     await engine.resend()
     assert (await minutes(engine, "email"))[-1] == [2, 0, 0]
-    assert (await engine.send(looks.ever(engine.space)))["email"].counts == [2, 0, 0]
+    assert (await engine.send(reads.ever(engine.space)))["email"].counts == [2, 0, 0]
 
 
 async def test_what_comes_later_is_of_a_later_minute_and_the_same_quarter(engine: Engine) -> None:
@@ -60,10 +60,10 @@ async def test_what_comes_later_is_of_a_later_minute_and_the_same_quarter(engine
     engine.clock.advance(60)
     assert await minutes(engine, "email") == [[1, 0, 0], [2, 0, 0], [0, 0, 0]]
     _, (last,) = await engine.send(
-        looks.history(engine.space, "email", span="quarter", seconds=900, count=1, now_ms=engine.now)
+        reads.history(engine.space, "email", span="quarter", seconds=900, count=1, now_ms=engine.now)
     )
     assert last.counts == [3, 0, 0]
-    assert (await engine.send(looks.ever(engine.space)))["email"].counts == [3, 0, 0]
+    assert (await engine.send(reads.ever(engine.space)))["email"].counts == [3, 0, 0]
 
 
 async def test_what_is_kept_ends_by_itself(engine: Engine) -> None:
@@ -96,7 +96,7 @@ async def test_stats_tell_sixteen_minutes_and_the_oldest_of_each_priority(engine
     await tally(engine, name="a", email=counted(6))
     engine.clock.advance(60)
     first, _, urgent = await engine.enqueue("email", "email", new(priority=-10))
-    _, (email, push) = await engine.send(looks.stats(engine.space, ["email", "push"], now_ms=engine.now))
+    _, (email, push) = await engine.send(reads.stats(engine.space, ["email", "push"], now_ms=engine.now))
     assert [sums.counts[COMPLETED] for sums in email.minutes] == [0] * 14 + [6, 0]
     assert [sums.counts[FAILED] + sums.counts[RETRIED] for sums in push.minutes] == [0] * 16
     assert [head.split(b"\t")[:2] for head, _ in email.heads] == [
@@ -113,5 +113,5 @@ async def test_a_job_that_ended_before_waits_since_then(engine: Engine) -> None:
     ended = engine.now
     engine.clock.advance(5)
     await engine.act("retry", 1)
-    _, (email,) = await engine.send(looks.stats(engine.space, ["email"], now_ms=engine.now))
+    _, (email,) = await engine.send(reads.stats(engine.space, ["email"], now_ms=engine.now))
     assert [since for _, since in email.heads] == [ended]

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from barq.protocol import calls
-from barq.protocol.calls import Space
+from barq.protocol import streams
+from barq.protocol.call import Space
 from barq.record import Record, number
 from barq.states import State
 from tests.faults.jobs import TYPES, Data
@@ -78,7 +78,7 @@ class _Reader:
         while True:
             found = await self._ask("XRANGE", self.prefix + b"events", after, "+", "COUNT", PAGE)
             for position, fields in found:
-                told = [(one.event, one.type, one.id) for one in calls._expand(self.space, position, fields)]
+                told = [(one.event, one.type, one.id) for one in streams.expand(self.space, position, fields)]
                 yield int(position.split(b"-")[0]), int(fields[1]), told
             if len(found) < PAGE:
                 return

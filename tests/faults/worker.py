@@ -21,7 +21,8 @@ import msgspec
 
 import barq
 from barq.protocol import calls
-from barq.protocol.calls import Call, Settlement
+from barq.protocol.call import Call
+from barq.protocol.calls import Settlement
 from barq.record import decode_run, number
 from barq.worker import Worker
 from tests.faults.bank import Bank

@@ -11,7 +11,7 @@ import pytest
 import barq
 import barq.http
 from barq.http.hub import Hub
-from barq.protocol.calls import Call
+from barq.protocol.call import Call
 from tests.http.serving import Events, listening, problem, serving
 from tests.support import Server, until
 from tests.worker.running import work_off

@@ -11,7 +11,7 @@ import pytest
 
 import barq
 import barq.http
-from barq.protocol.calls import Call
+from barq.protocol.call import Call
 from tests.http.serving import client, listening, problem, serving
 from tests.support import Server, free_port, until
 

@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import redis
 
-from barq.protocol import calls, looks
-from barq.protocol.calls import Call, Happened, Space
+from barq.protocol import reads, streams
+from barq.protocol.call import Call, Space
+from barq.protocol.streams import Happened
 from barq.record import Ending, number
 from barq.states import State
 
@@ -41,7 +42,10 @@ class Driver:
     def __init__(self, url: str, space: Space, inbox: str) -> None:
         self.space = space
         self._client = redis.Redis.from_url(url, retry=None)
-        self._streams = {calls.events_key(space): b"-", calls.inbox_key(space, inbox): b"-"}  # from where to read on
+        self._streams = {
+            streams.events_key(space): b"-",
+            streams.inbox_key(space, inbox): b"-",
+        }  # from where to read on
 
     def send(self, call: Call[Any]) -> Any:
         assert call.script is not None
@@ -75,7 +79,7 @@ class Driver:
         for key, entries in zip(self._streams, (events, letters), strict=True):
             if entries:
                 self._streams[key] = b"(" + entries[-1][0]
-        _, rows = self.send(calls.counts(self.space, types))
+        _, rows = self.send(reads.counts(self.space, types))
         return Kept(
             lines={
                 key: [(number(one), int(score)) for one, score in line if not one.startswith(b"_")]
@@ -100,7 +104,7 @@ class Driver:
         return any(self._client.delete(self.space.prefix + type_.encode() + b":wake") for type_ in types)
 
     def past(self, job_id: int) -> list[Ending]:
-        call = looks.past(self.space, job_id)
+        call = reads.past(self.space, job_id)
         return call.decode(self._client.execute_command(*call.args))
 
     def _contents(self, command: str, keys: list[bytes], read: Callable[[Any], T]) -> dict[int, T]:
@@ -125,4 +129,4 @@ def _grouped(replies: list[Any], types: int) -> list[Any]:
 
 
 def _expanded(space: Space, entries: list[Any]) -> list[Happened]:
-    return [told for position, fields in entries for told in calls._expand(space, position, fields)]
+    return [told for position, fields in entries for told in streams.expand(space, position, fields)]

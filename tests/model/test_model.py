@@ -27,8 +27,9 @@ from hypothesis.stateful import (
 
 from barq.options import Retention, limits
 from barq.outcome import decode_error
-from barq.protocol import calls, looks
-from barq.protocol.calls import Call, NewJob, Space, new_job
+from barq.protocol import acts, calls, reads, retention, streams
+from barq.protocol.call import Call, Space
+from barq.protocol.calls import NewJob, new_job
 from barq.record import Described, Record, decode_run, member, number, record_head
 from barq.states import State
 from tests.model.driver import Driver, Kept
@@ -303,7 +304,7 @@ class Scripts(RuleBasedStateMachine):
     def act(self, verb: str, chosen: list[int]) -> None:
         there = [*sorted(self.model.jobs, reverse=True), 1, 10**9]
         ids = [there[at % len(there)] for at in chosen]
-        self.same(calls.act(self.space, verb, ids, now_ms=self.model.now), self.model.act(verb, ids))
+        self.same(acts.act(self.space, verb, ids, now_ms=self.model.now), self.model.act(verb, ids))
 
     @rule(
         at=picks,
@@ -315,7 +316,7 @@ class Scripts(RuleBasedStateMachine):
         there = [*sorted(self.model.jobs, reverse=True), 10**9]
         job_id, data = there[at % len(there)], b"\t%d\n" % next(self.numbers) if has_data else None
         now_ms = self.model.now
-        call = looks.edit(self.space, job_id, now_ms=now_ms, by="ada", priority=priority, data=data, retry=retry)
+        call = acts.edit(self.space, job_id, now_ms=now_ms, by="ada", priority=priority, data=data, retry=retry)
         self.same(call, self.model.edit(job_id, priority, data, retry=retry))
 
     @rule(
@@ -327,28 +328,28 @@ class Scripts(RuleBasedStateMachine):
         match verb:
             case "pause" | "pause a while":
                 lasts_ms = None if verb == "pause" else 700
-                call = calls.pause(self.space, type, now_ms=now_ms, by="ada", reason="", lasts_ms=lasts_ms)
+                call = acts.pause(self.space, type, now_ms=now_ms, by="ada", reason="", lasts_ms=lasts_ms)
                 self.same(call, self.model.pause(type, lasts_ms))
             case "resume":
-                self.same(calls.resume(self.space, type, now_ms=now_ms), self.model.resume(type))
+                self.same(acts.resume(self.space, type, now_ms=now_ms), self.model.resume(type))
             case "resume all":
                 for paused in sorted(self.model.pauses):
                     self.operate("resume", paused)
             case "prune":
-                self.same(calls.prune(self.space, type, now_ms=now_ms), self.model.prune(type))
+                self.same(retention.prune(self.space, type, now_ms=now_ms), self.model.prune(type))
 
     @rule(chosen=st.lists(picks, min_size=1, max_size=3))
     def watch(self, chosen: list[int]) -> None:
         there = [*sorted(self.model.jobs, reverse=True), 10**9]
         ids = list(dict.fromkeys(there[at % len(there)] for at in chosen))
-        call = calls.watch(self.space, ids, now_ms=self.model.now, inbox=INBOX, watch_ms=WATCH_MS)
+        call = streams.watch(self.space, ids, now_ms=self.model.now, inbox=INBOX, watch_ms=WATCH_MS)
         self.same(call, self.model.watch(ids), _states)
 
     @rule(worker=st.sampled_from(WORKERS), lives_ms=st.sampled_from([0, 600, 5000]))
     def beat(self, worker: str, lives_ms: int) -> None:
         call = calls.beat(self.space, worker, b"{}", now_ms=self.model.now, lives_ms=lives_ms)
         self.same(call, self.model.beat(worker, lives_ms))
-        self.same(calls.workers(self.space, now_ms=self.model.now), self.model.workers(), set)
+        self.same(reads.workers(self.space, now_ms=self.model.now), self.model.workers(), set)
 
     @rule(type=types, state=st.sampled_from(list(State)), newest_first=st.booleans())
     def read(self, type: str, state: State, newest_first: bool) -> None:
@@ -358,14 +359,14 @@ class Scripts(RuleBasedStateMachine):
         while more:
             after = found[-1] if found else None
             page = self.driver.send(
-                calls.page(self.space, type, state, newest_first=newest_first, after=after, most=PAGE)
+                reads.page(self.space, type, state, newest_first=newest_first, after=after, most=PAGE)
             )
             found += [(job.status.score, job.id) for job in page.jobs]
             more = page.more
         ids = [job_id for _, job_id in found]
         line = self.model.line(type, state)
         assert ids == (line[::-1] if newest_first else line)
-        assert _states(self.driver.send(calls.fetch(self.space, ids))) == dict.fromkeys(ids, state)
+        assert _states(self.driver.send(reads.fetch(self.space, ids))) == dict.fromkeys(ids, state)
 
     @rule(ms=st.sampled_from([1, 250, 499, 500, LEASE_MS, LEASE_MS + 1, 4000]))
     def time_passes(self, ms: int) -> None:

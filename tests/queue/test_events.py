@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import barq
-from barq.protocol.calls import Call
+from barq.protocol.call import Call
 from tests.support import Server, until
 from tests.worker.running import work_off
 

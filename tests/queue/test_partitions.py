@@ -10,7 +10,7 @@ import pytest
 import barq
 import barq.sync
 from barq.partitioned import PartitionedQueue
-from barq.protocol.calls import Space
+from barq.protocol.call import Space
 from tests.support import Server, until
 
 PARTS = 4

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from barq.explain import explained
-from barq.protocol.looks import Situation
+from barq.protocol.reads import Situation
 from barq.record import Described, Ending, Record, Run, Status
 from barq.states import State
 from barq.workers import WorkerInfo

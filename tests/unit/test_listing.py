@@ -6,7 +6,8 @@ import pytest
 
 from barq.errors import InvalidValue
 from barq.listing import Place, all_types, parse, walk
-from barq.protocol.calls import Slice, Space, TypeCounts
+from barq.protocol.call import Space
+from barq.protocol.reads import Slice, TypeCounts
 from barq.record import Described, Record, Run, Status
 from barq.states import State
 

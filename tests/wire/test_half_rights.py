@@ -8,8 +8,8 @@ import pytest
 
 import barq
 from barq import rights
-from barq.protocol import calls
-from barq.protocol.calls import Call, Space
+from barq.protocol import acts, calls
+from barq.protocol.call import Call, Space
 from barq.store.store import Store
 from barq.store.target import target_of_url
 from tests.commands.engine import LEASE_MS, Engine, Held, ending, new, word
@@ -75,9 +75,9 @@ CALLS: dict[str, Make] = {
     "report": lambda boss, held: calls.report(
         boss.space, [word(held[0], "log", b"x"), word(held[0], "progress", b"5 ")], now_ms=boss.now
     ),
-    "cancel": lambda boss, _: calls.act(boss.space, "cancel", [4], now_ms=boss.now, by="ada"),
-    "retry": lambda boss, _: calls.act(boss.space, "retry", [6], now_ms=boss.now),
-    "remove": lambda boss, _: calls.act(boss.space, "remove", [4], now_ms=boss.now),
+    "cancel": lambda boss, _: acts.act(boss.space, "cancel", [4], now_ms=boss.now, by="ada"),
+    "retry": lambda boss, _: acts.act(boss.space, "retry", [6], now_ms=boss.now),
+    "remove": lambda boss, _: acts.act(boss.space, "remove", [4], now_ms=boss.now),
 }
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 import barq
-from barq.protocol import calls
-from barq.protocol.calls import Call, Space
+from barq.protocol import acts, calls, reads, retention, streams
+from barq.protocol.call import Call, Space
 from barq.record import member
 from barq.states import State
 from barq.store.store import Store
@@ -179,13 +179,13 @@ class Asked:
             "report": calls.report(space, [word(said, "log", b"a line")], now_ms=now),
             "keep": calls.keep(space, member(stepped.id), stepped.token, "step", b"1", now_ms=now),
             "beat": calls.beat(space, "w1", b"{}", now_ms=now, lives_ms=9000),
-            "cancel": calls.act(space, "cancel", [8], now_ms=now),
-            "retry": calls.act(space, "retry", [failed.id], now_ms=now),
-            "prune": calls.prune(space, "later", now_ms=now),
-            "counts": calls.counts(space, ["email"], now_ms=now),
-            "fetch": calls.fetch(space, [1]),
-            "page": calls.page(space, "later", State.WAITING, newest_first=False, after=None, most=5),
-            "events": calls.read(space, calls.events_key(space), b"0-0", block_ms=None),
+            "cancel": acts.act(space, "cancel", [8], now_ms=now),
+            "retry": acts.act(space, "retry", [failed.id], now_ms=now),
+            "prune": retention.prune(space, "later", now_ms=now),
+            "counts": reads.counts(space, ["email"], now_ms=now),
+            "fetch": reads.fetch(space, [1]),
+            "page": reads.page(space, "later", State.WAITING, newest_first=False, after=None, most=5),
+            "events": streams.read(space, streams.events_key(space), b"0-0", block_ms=None),
         }
         for name in self.calls:
             self.stores[name] = self._store()

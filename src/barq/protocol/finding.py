@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from barq.protocol.calls import Call, Space
+from barq.protocol.call import Call, Space
 from barq.protocol.scripts import script
 from barq.query import Query, Span, Word
 from barq.record import Described, decode_described, member

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from barq.aio import Reply
 from barq.errors import PermissionDenied
-from barq.protocol.calls import Call
+from barq.protocol.call import Call
 from barq.rights import WRITES, commands_of
 from barq.store.connect import allowing
 from barq.store.examine import TRIED

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from barq.clock import Clock
 from barq.durability import Durability
 from barq.errors import NotConfirmed, PermissionDenied, ServerUnsuitable
-from barq.protocol.calls import Call
+from barq.protocol.call import Call
 from barq.store.link import Link, LinkLost
 from barq.store.store import FIRST_WAIT, Store, seen
 from barq.store.target import Target

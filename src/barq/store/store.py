@@ -16,7 +16,7 @@ from barq.errors import (
     ServerUnreachable,
     ServerUnsuitable,
 )
-from barq.protocol.calls import Call
+from barq.protocol.call import Call
 from barq.protocol.scripts import Script
 from barq.store.allowed import NOTHING, allow, denied
 from barq.store.connect import allowing, checked, connect, parse_info

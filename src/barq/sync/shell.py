@@ -26,7 +26,7 @@ from barq.handlers import Handlers
 from barq.job import Callback
 from barq.options import KEEP_COMPLETED, KEEP_FAILED, JobOptions, Priority, Retention
 from barq.outcome import ErrorInfo
-from barq.protocol import calls
+from barq.protocol import reads
 from barq.record import Run
 from barq.search import MOST_COUNTED, Counted
 from barq.states import State
@@ -182,7 +182,7 @@ class Queue:
         """How many jobs are in each state: of a type, or of the whole queue."""
         return portal.call(self.asyncio.counts(type), self._loop)
 
-    def types(self) -> dict[str, calls.TypeCounts]:
+    def types(self) -> dict[str, reads.TypeCounts]:
         """All types that ever had a job or a setting: their counts, and by whom they are paused."""
         return portal.call(self.asyncio.types(), self._loop)
 

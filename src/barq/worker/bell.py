@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from barq.errors import BarqError
 from barq.protocol import calls
-from barq.protocol.calls import Claim, Space
+from barq.protocol.call import Space
+from barq.protocol.calls import Claim
 from barq.store.store import Store
 from barq.worker.slots import Room
 

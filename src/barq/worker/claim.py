@@ -11,7 +11,8 @@ from typing import Final, Protocol
 
 from barq.errors import BarqError
 from barq.protocol import calls
-from barq.protocol.calls import Claim, Handed, Space
+from barq.protocol.call import Space
+from barq.protocol.calls import Claim, Handed
 from barq.store.store import Store
 from barq.worker.slots import Room, Slots
 from barq.worker.turn import Turns, rest

@@ -12,7 +12,7 @@ from typing import Final
 
 from barq.clock import Clock
 from barq.protocol import calls
-from barq.protocol.calls import MOST_PER_CALL, Space
+from barq.protocol.call import MOST_PER_CALL, Space
 from barq.store.store import Store
 from barq.store.target import Target
 from barq.worker.attempt import Attempt

@@ -13,7 +13,7 @@ from barq.clock import Clock
 from barq.errors import ServerUnreachable
 from barq.handlers import Handler, Handlers
 from barq.protocol import calls
-from barq.protocol.calls import Call, Space
+from barq.protocol.call import Call, Space
 from barq.store.store import Store
 from barq.store.target import Target
 from barq.worker.slots import Lane, Room, Seats, Slots

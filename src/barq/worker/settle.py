@@ -10,7 +10,8 @@ from barq.events import Progress, encode_progress
 from barq.job import Job
 from barq.outcome import Failure, Outcome, Park, Release, Success
 from barq.protocol import calls
-from barq.protocol.calls import MOST_PER_CALL, Holding, Settlement, Space, Word
+from barq.protocol.call import MOST_PER_CALL, Space
+from barq.protocol.calls import Holding, Settlement, Word
 from barq.store.store import Store
 from barq.worker.attempt import Attempt
 

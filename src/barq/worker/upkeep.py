@@ -16,7 +16,7 @@ import msgspec
 import barq
 from barq import budgets
 from barq.errors import BarqError
-from barq.protocol import calls, looks
+from barq.protocol import calls, reads, retention
 from barq.queue import Queue
 from barq.store.store import Store
 from barq.worker.memory import used_bytes
@@ -100,7 +100,7 @@ class Upkeep:
         while (sums := self._tally.handover()) is not None:
             name, counted = sums
             now_ms = self._queue.clock.server_ms()
-            await self._store.send(looks.tally(self._queue.space, self._worker_id, counted, now_ms=now_ms, name=name))
+            await self._store.send(calls.tally(self._queue.space, self._worker_id, counted, now_ms=now_ms, name=name))
             self._tally.handed_over()
 
     async def _say(self, lives_ms: int, *, timeout: float | None = -1) -> str:
@@ -126,7 +126,7 @@ class Upkeep:
     async def _chores(self) -> None:
         await self._store.check()
         for type_ in self._types:
-            call = calls.prune(self._queue.space, type_, now_ms=self._queue.clock.server_ms())
+            call = retention.prune(self._queue.space, type_, now_ms=self._queue.clock.server_ms())
             while await self._store.send(call):
                 pass
         await self._report_unknown_types()
@@ -152,7 +152,7 @@ class Upkeep:
         """
         handled = {type_ for worker in await self._queue.workers() for type_ in worker.types}
         for _ in range(_SLICES_AT_A_TIME):
-            call = calls.counts(self._queue.space, cursor=self._types_cursor)
+            call = reads.counts(self._queue.space, cursor=self._types_cursor)
             self._types_cursor, rows = await self._store.send(call)
             for row in rows:
                 if row.type in handled or not row.counts["waiting"]:

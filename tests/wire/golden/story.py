@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 import barq
-from barq.protocol import calls, looks
+from barq.protocol import calls
 from barq.record import member
 from barq.store.store import Store
 from barq.store.target import target_of_url
@@ -103,7 +103,7 @@ async def _steer(engine: Engine, queue: barq.Queue) -> None:
     sums = Sums([1, 1, 2])
     sums.took(WAITING, 1000, 4)
     sums.took(RUNNING, 20, 4)
-    await engine.send(looks.tally(queue.space, "worker-2", {"email": sums}, now_ms=engine.now, name="first"))
+    await engine.send(calls.tally(queue.space, "worker-2", {"email": sums}, now_ms=engine.now, name="first"))
 
 
 # ---- keys as text
