@@ -162,7 +162,7 @@ async def test_who_gets_its_own_lost_job_again_ends_the_first_run_and_keeps_the_
         assert cancelled == [1]
         (second,) = worker._held.values()
         assert second is not first
-        worker._lost([first])  # a heartbeat's answer that was on its way
+        worker._held.lost([first])  # a heartbeat's answer that was on its way
         assert list(worker._held.values()) == [second]
         end.set()
         assert await job.result(10) == 2

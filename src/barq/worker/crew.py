@@ -168,6 +168,10 @@ class Crew(Worker):
     def running(self) -> int:
         return sum(engine.running for engine in self.engines)
 
+    @property
+    def done(self) -> int:
+        return sum(engine.done for engine in self.engines)
+
     # ---- where an attempt belongs
 
     def _of(self, attempt: Attempt) -> "Engine":
@@ -183,10 +187,10 @@ class Crew(Worker):
         return self._of(attempt)._words
 
     def _began_in(self, attempt: Attempt) -> None:
-        self._of(attempt)._began(attempt)
+        self._of(attempt)._held.began(attempt)
 
     def _ended_in(self, attempt: Attempt, outcome: Outcome) -> None:
-        self._of(attempt)._ended(attempt, outcome)
+        self._of(attempt)._held.ended(attempt, outcome)
 
 
 class Engine(Worker):
@@ -236,14 +240,6 @@ class Engine(Worker):
 
     def _make_listener(self) -> Waiting:
         return self._crew.seat_of(self)
-
-    def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
-        self._crew.done += 1
-        super()._ended(attempt, outcome)
-
-    def _all_ended(self, ended: list[tuple[Attempt, Outcome]]) -> None:
-        self._crew.done += len(ended)
-        super()._all_ended(ended)
 
     def _ordered(self, order: str) -> None:
         self._crew._ordered(order)

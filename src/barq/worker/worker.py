@@ -5,20 +5,18 @@ import contextlib
 import functools
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from barq.errors import InvalidType, InvalidValue, shown
 from barq.handlers import MOST_CONCURRENT
 from barq.options import seconds_to_ms, type_name, whole_number
-from barq.outcome import Outcome, Release
-from barq.protocol.calls import Handed
+from barq.outcome import Release
 from barq.queue import Queue
-from barq.record import Record
 from barq.store.store import Store
 from barq.worker.attempt import Attempt
 from barq.worker.claim import LONGEST_WAIT_SECONDS, Listener, Waiting
+from barq.worker.held import CANCEL_SECONDS, Held
 from barq.worker.lease import Charge, Heartbeat
 from barq.worker.pool import ThreadPool
 from barq.worker.run import Runner
@@ -36,9 +34,6 @@ log = logging.getLogger("barq.worker")
 
 HAND_BACK_SECONDS: Final = 0.5
 """How long a handler may take to end after it was cancelled by a stop, before its job goes back."""
-
-CANCEL_SECONDS: Final = 5.0
-"""How long a handler may take to end after it was cancelled by its timeout, before its slot is given up on."""
 
 
 def checked_queue(queue: Any) -> Queue:
@@ -111,14 +106,12 @@ class Worker:
         self.threads = min(whole_number("threads", threads, least=1, most=10_000), self.concurrency)
         self._make_children, self.children = self._prepared_children(children)
         self.burst = burst
-        self.done = 0
-        """Attempts that ended here."""
         self.stopped_by: int | None = None
         """The signal that ended it, if one did."""
         self._lease_ms = seconds_to_ms("lease", lease, least_ms=100)
         self._grace_ms = seconds_to_ms("grace", grace)
         self._poison = whole_number("poison", poison, least=0, most=1_000_000)
-        self._held: dict[bytes, Attempt] = {}
+        self._held = Held()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._something_ended = asyncio.Event()
@@ -196,6 +189,11 @@ class Worker:
         """How many jobs it holds now."""
         return len(self._held)
 
+    @property
+    def done(self) -> int:
+        """Attempts that ended here."""
+        return self._held.done
+
     def _stop_here(self, now: bool) -> None:
         self._stop.set()
         if now:
@@ -210,7 +208,7 @@ class Worker:
         self._ear = Store(queue.target, queue.clock, timeout=None)
         self._words = words = Words(self._store, queue.space, queue.clock, queue.codec)
         self._tally = tally = Tally()
-        self._runner = Runner(queue, words, self._all_ended)
+        self._runner = Runner(queue, words, self._held.all_ended)
         self._make_pools()
         self._turns = Turns(
             self._store,
@@ -223,11 +221,22 @@ class Worker:
             concurrency=self.concurrency,
             lease_ms=self._lease_ms,
             poison=self._poison,
-            start=self._start,
-            settled=self._settled,
+            start=self._held.start,
+            settled=self._held.settled,
             nothing=lambda brought, room: self._listener.nothing_to_claim(brought, room),
         )
         self._listener = self._make_listener()
+        self._held.connect(
+            slots=self._slots,
+            tally=tally,
+            runner=self._runner,
+            turns=self._turns,
+            listener=self._listener,
+            pool=self._pool,
+            children=self._children if self.children else None,
+            stop=self._stop,
+            something_ended=self._something_ended,
+        )
         self._heartbeat = Heartbeat([self._charge()], queue.clock, lease_ms=self._lease_ms)
         self._upkeep = Upkeep(
             queue,
@@ -266,10 +275,10 @@ class Worker:
         return Store(self.queue.target, self.queue.clock, timeout=5.0)
 
     def _make_pools(self) -> None:
-        self._pool = ThreadPool(self._runner.run_plain, self._ended, most=self.threads)
+        self._pool = ThreadPool(self._runner.run_plain, self._held.ended, most=self.threads)
         if self._make_children is not None:
             self._children = self._make_children(
-                lambda _: self._runner, lambda _: self._words, began=self._began, ended=self._ended
+                lambda _: self._runner, lambda _: self._words, began=self._held.began, ended=self._held.ended
             )
 
     def _make_listener(self) -> Waiting:
@@ -279,12 +288,12 @@ class Worker:
             self.queue.space,
             self._slots,
             self._turns,
-            start=self._start,
+            start=self._held.start,
             nothing=self._something_ended.set,
         )
 
     def _charge(self) -> Charge:
-        return Charge(self.queue.target, self.queue.space, self._held, self._lost)
+        return Charge(self.queue.target, self.queue.space, self._held, self._held.lost)
 
     async def _close(self) -> None:
         self._pool.close()
@@ -347,13 +356,13 @@ class Worker:
         """Running handlers are cancelled; their jobs go back without burning an attempt."""
         for attempt in attempts:
             attempt.handed_back = True
-            self._end_early(attempt)
+            self._held.end_early(attempt)
         if tasks := [attempt.task for attempt in attempts if attempt.task is not None]:
             await asyncio.wait(tasks, timeout=HAND_BACK_SECONDS)
         if self.children:
             await self._children.gone(attempts)
         for attempt in attempts:
-            self._settle(attempt, Release())
+            self._held.settle(attempt, Release())
 
     async def _tear_down(self) -> None:
         self._stop.set()  # it is not when run() was cancelled
@@ -374,113 +383,3 @@ class Worker:
         await self._words.close()
         await self._close()
         log.log(self._said_as, "worker %s: stopped after %d runs", self.id, self.done)
-
-    # ---- one job
-
-    def _start(self, handed: list[Handed]) -> None:
-        """Run what a claim brought."""
-        claimed_at, held, slots = time.monotonic(), self._held, self._slots
-        stopping = self._stop.is_set()  # the claim was on its way
-        self._listener.found_nothing = False
-        for lane_name, token, jobs in handed:
-            lane = slots.lanes[lane_name]
-            attempts = []
-            if not stopping:
-                self._tally.claimed(lane.type, token, jobs)
-            for member, text in jobs:
-                if member in held:  # lost by this very worker without its hearing of it
-                    self._lost([held[member]])
-                attempt = held[member] = Attempt(member, token, Record(text), lane, claimed_at)
-                if stopping:
-                    self._settle(attempt, Release())
-                    continue
-                slots.take(lane)
-                if lane.is_async:
-                    if lane.timed or attempt.record.has_options:
-                        self._watch_time(attempt)
-                    attempts.append(attempt)
-                elif lane.in_process:
-                    self._children.submit(attempt)  # its time begins there
-                else:
-                    if lane.timed or attempt.record.has_options:
-                        self._watch_time(attempt)
-                    self._pool.submit(attempt)
-            if attempts:
-                self._runner.start(attempts)
-
-    def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Its function has returned or raised: the slot is free."""
-        if attempt.timer is not None:
-            attempt.timer.cancel()
-        self.done += 1
-        self._slots.leave(attempt.lane)
-        if attempt.ended:
-            self._turns.kick()
-        else:
-            self._settle(attempt, outcome)
-
-    def _all_ended(self, ended: list[tuple[Attempt, Outcome]]) -> None:
-        """The same for runs that ended one after the other."""
-        to_settle = []
-        for attempt, outcome in ended:
-            if attempt.timer is not None:
-                attempt.timer.cancel()
-            self._slots.leave(attempt.lane)
-            if not attempt.ended:
-                attempt.ended = True
-                to_settle.append((attempt, outcome))
-        self.done += len(ended)
-        self._turns.settle_together(to_settle)
-
-    def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Only the first word on how it ended counts."""
-        if not attempt.ended:
-            attempt.ended = True
-            self._turns.settle(attempt, outcome)
-
-    def _settled(self, attempts: list[Attempt]) -> None:
-        """The server knows how they ended."""
-        held = self._held
-        for attempt in attempts:
-            if held.get(attempt.member) is attempt:
-                del held[attempt.member]
-        self._something_ended.set()
-
-    # ---- what may befall it
-
-    def _began(self, attempt: Attempt) -> None:
-        """In its child process."""
-        if not attempt.ended:
-            self._watch_time(attempt)
-
-    def _watch_time(self, attempt: Attempt) -> None:
-        timeout_ms = self._runner.timeout_ms(attempt)
-        if timeout_ms is not None:
-            attempt.timer = self._loop.call_later(timeout_ms / 1000, self._time_is_up, attempt)
-
-    def _time_is_up(self, attempt: Attempt) -> None:
-        attempt.timed_out = True
-        if attempt.task is None and not attempt.lane.in_process:
-            self._give_up(attempt)  # a thread can't be stopped: its slot stays taken until it returns
-        else:
-            self._end_early(attempt)
-            attempt.timer = self._loop.call_later(CANCEL_SECONDS, self._give_up, attempt)
-
-    def _end_early(self, attempt: Attempt) -> None:
-        if attempt.task is not None:
-            attempt.task.cancel()
-        elif attempt.lane.in_process:
-            self._children.kill(attempt)
-
-    def _give_up(self, attempt: Attempt) -> None:
-        self._settle(attempt, self._runner.timed_out(attempt))
-
-    def _lost(self, attempts: list[Attempt]) -> None:
-        """The server says that these are no longer ours: cancelled, or given to others when their leases ran out."""
-        for attempt in attempts:
-            if attempt.ended:
-                continue
-            attempt.ended = True
-            log.warning("%s: its lease was lost or it was cancelled; its run no longer counts", attempt.label)
-            self._settled([attempt])
-            self._end_early(attempt)
