@@ -82,6 +82,15 @@ def test_wait_says_that_the_job_was_cancelled(cli: Cli, jobs: barq.sync.Queue) -
     assert b"was cancelled" in waiting.err
 
 
+def test_wait_says_that_the_job_is_parked(cli: Cli, app: Path, jobs: barq.sync.Queue) -> None:
+    assert app.exists()
+    with cli.started("worker", "app:queue"), cli.started("enqueue", "add", '{"c": 2}', "--wait") as waiting:
+        wait_until(lambda: jobs.counts()["blocked"], "the job is parked")
+        jobs.cancel(jobs.jobs("blocked")[0].id)
+        assert waiting.end() == 1
+    assert b"is parked until somebody retries it: " in waiting.err
+
+
 def test_ctrl_c_ends_a_wait(cli: Cli, jobs: barq.sync.Queue) -> None:
     with cli.started("enqueue", "email", "--wait") as waiting:
         wait_until(lambda: jobs.counts()["waiting"], "the job is stored")

@@ -63,7 +63,10 @@ async def enqueue(
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout is how long to --wait: give both (or --run-timeout for the run itself)")
-    job = await queue.enqueue(type, data, priority=priority, timeout=run_timeout, **_given(options))
+    job = queue.create(type, data, priority=priority, timeout=run_timeout, **_given(options))
+    if wait:
+        job.on("park", lambda why: exits.say(f"job {job.id} is parked until somebody retries it: {why}"))
+    await job.save()
     if not wait:
         if as_json:
             emit({"ok": True, "id": job.id})
