@@ -30,10 +30,11 @@ def record_head(*, priority: int, type: str, options: bytes) -> bytes:
 class Record:
     """What was asked: written once by the enqueue. Parsed no further than it is needed."""
 
-    __slots__ = ("_head", "payload")
+    __slots__ = ("_head", "has_options", "payload")
 
     def __init__(self, record: bytes) -> None:
         self._head, _, self.payload = record.partition(b"\n")
+        self.has_options = not self._head.endswith(b"\t")
 
     @property
     def text(self) -> bytes:
@@ -51,10 +52,6 @@ class Record:
     @property
     def type(self) -> str:
         return self._words[2].decode()
-
-    @property
-    def has_options(self) -> bool:
-        return not self._head.endswith(b"\t")
 
     @property
     def options(self) -> JobOptions:

@@ -85,7 +85,7 @@ class Space:
 
     def id(self, member_of_line: bytes) -> int:
         """The id of a job that stands here as this member."""
-        return self.id_of(number(member_of_line))
+        return number(member_of_line) * self.partitions + self.partition
 
     def member(self, id: int) -> bytes:
         """A job as it stands here."""

@@ -21,6 +21,7 @@ function: a function that reads many names from around it takes ten times as lon
 import functools
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,7 @@ _LOOP = re.compile(r"for ([\w, ]+) in (each\w*)\(([\w, ]*)\) do")
 _VALUES = re.compile(r"\b(each\w*)\(([^()]*)\)")
 _STEP = re.compile(r"^ *-- step: (\w+)$", re.MULTILINE)
 _HEADER = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
+_WORD = re.compile(r"\w+")
 _COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
 _MOVE = re.compile(r"(?<!function )\b(enter|move)\((?!event, )(\w+), (\w+), (\w+), ")
 _DEFINITION = re.compile(
@@ -116,14 +118,12 @@ def _with_steps(part: str) -> str:
 
 def _used(source: str) -> str:
     """Without functions and tables of constants that nothing names."""
-    while True:
-        unused = [
-            one for one in _DEFINITION.finditer(source) if len(re.findall(rf"\b{one[1] or one[2]}\b", source)) == 1
-        ]
-        if not unused:
-            return source
+    uses = Counter(_WORD.findall(source))
+    while unused := [one for one in _DEFINITION.finditer(source) if uses[one[1] or one[2]] == 1]:
         for one in reversed(unused):
+            uses.subtract(_WORD.findall(one[0]))
             source = source[: one.start()] + source[one.end() :]
+    return source
 
 
 def _with_event(moves: list[Move], use: re.Match[str]) -> str:

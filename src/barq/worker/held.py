@@ -68,6 +68,7 @@ class Held(dict[bytes, Attempt]):
             attempts = []
             if not stopping:
                 self._tally.claimed(lane.type, token, jobs)
+                slots.take(lane, len(jobs))
             for member, text in jobs:
                 if member in self:  # lost by this very worker without its hearing of it
                     self.lost([self[member]])
@@ -75,7 +76,6 @@ class Held(dict[bytes, Attempt]):
                 if stopping:
                     self.settle(attempt, Release())
                     continue
-                slots.take(lane)
                 if lane.is_async:
                     if lane.timed or attempt.record.has_options:
                         self._watch_time(attempt)
@@ -101,12 +101,12 @@ class Held(dict[bytes, Attempt]):
             self.settle(attempt, outcome)
 
     def all_ended(self, ended: list[tuple[Attempt, Outcome]]) -> None:
-        """The same for runs that ended one after the other."""
+        """The same for runs of one type that ended one after the other."""
+        self._slots.leave(ended[0][0].lane, len(ended))
         to_settle = []
         for attempt, outcome in ended:
             if attempt.timer is not None:
                 attempt.timer.cancel()
-            self._slots.leave(attempt.lane)
             if not attempt.ended:
                 attempt.ended = True
                 to_settle.append((attempt, outcome))

@@ -184,8 +184,8 @@ class SharedSlots(Slots):
             self._rota.set_aside(self)
         return room
 
-    def leave(self, lane: Lane) -> None:
-        super().leave(lane)
+    def leave(self, lane: Lane, count: int = 1) -> None:
+        super().leave(lane, count)
         if lane.shares:
             self._rota.room()
         if not self.hungry:

@@ -134,19 +134,15 @@ class Slots:
     def give_back(self, room: Room, most: int) -> None:
         self._change(room, most, 1)
 
-    def take(self, lane: Lane) -> None:
-        self.free -= 1
+    def take(self, lane: Lane, count: int = 1) -> None:
+        self.free -= count
         if lane.free is not None:
-            lane.free -= 1
+            lane.free -= count
         if lane.seats is not None:
-            lane.seats.free -= 1
+            lane.seats.free -= count
 
-    def leave(self, lane: Lane) -> None:
-        self.free += 1
-        if lane.free is not None:
-            lane.free += 1
-        if lane.seats is not None:
-            lane.seats.free += 1
+    def leave(self, lane: Lane, count: int = 1) -> None:
+        self.take(lane, -count)
 
     def _change(self, room: Room, most: int, sign: int) -> None:
         self.free += sign * most
