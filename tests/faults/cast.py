@@ -37,9 +37,11 @@ class Slot:
         self._terms = terms
         self._ledger = ledger
         self._starts = 0
+        self.started_at = 0.0
 
     def start(self) -> None:
         self._starts += 1
+        self.started_at = time.monotonic()
         seed = zlib.crc32(f"{self._terms.seed} {self.name} {self._starts}".encode())
         terms = msgspec.structs.replace(self._terms, seed=seed)
         self.expected_end = False

@@ -94,6 +94,9 @@ class Sampler:
             self.cast.ledger.write(Trouble(now(), what))
 
     def _raise_if_stuck(self) -> None:
+        """Patience begins with a completion, or with the start of the worker that lives longest: on a slow machine all of
+        them may have been killed, and need their time to come up."""
         patience = self.cast.terms.lease_ms / 1000 + 5
-        if self.last is not None and self.last.unfinished and time.monotonic() - self._progress_at > patience:
+        since = max(self._progress_at, min((slot.started_at for slot in self.cast.of("worker")), default=0.0))
+        if self.last is not None and self.last.unfinished and time.monotonic() - since > patience:
             raise Stuck(f"no job has ended for {patience:g} s, but {self.last.unfinished} are unfinished")

@@ -89,13 +89,17 @@ def test_when_nothing_goes_on_any_more_all_unfinished_jobs_and_all_workers_are_d
 
 def test_work_without_a_completion_for_a_lease_and_five_seconds_is_stuck() -> None:
     terms = Terms(lease_ms=3000)
-    sampler = Sampler(SimpleNamespace(terms=terms))  # type: ignore[arg-type]
+    workers = [SimpleNamespace(started_at=time.monotonic() - 60), SimpleNamespace(started_at=time.monotonic())]
+    sampler = Sampler(SimpleNamespace(terms=terms, of=lambda _: workers))  # type: ignore[arg-type]
     sampler.last = look(WAITING)
     sampler._progress_at = time.monotonic() - 7.5
     sampler._raise_if_stuck()
     sampler._progress_at = time.monotonic() - 8.5
     with pytest.raises(Stuck, match="no job has ended for 8 s, but 1 are unfinished"):
         sampler._raise_if_stuck()
+    workers[0].started_at = time.monotonic() - 7.5  # all were killed, and are coming up
+    sampler._raise_if_stuck()
+    workers[0].started_at = time.monotonic() - 60
     sampler.last = look()
     sampler._raise_if_stuck()
 
