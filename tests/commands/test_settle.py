@@ -282,6 +282,15 @@ async def test_completed_and_failed_jobs_are_kept_apart(engine: Engine) -> None:
     assert await engine.counts() == {"failed": 1}
 
 
+async def test_who_was_refused_forgets_nothing(engine: Engine) -> None:
+    lost = await started(engine)
+    await engine.fail(lost)
+    await engine.fail(await started(engine))
+    engine.space = Space(engine.space.queue, failed=Retention(count=1))
+    assert await engine.fail(lost, body=b"again") == [1]
+    assert await engine.counts() == {"failed": 2}
+
+
 async def test_a_job_that_is_not_kept_at_all_still_tells_that_it_completed(engine: Engine) -> None:
     engine.space = Space(engine.space.queue, completed=Retention(count=0))
     one = await started(engine)

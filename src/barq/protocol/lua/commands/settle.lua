@@ -15,8 +15,9 @@
 -- step: remembering
 if prunes == '1' then
   for _, lot in ipairs(lots) do
-    if lot.kind == 'complete' then prune(lot.type, COMPLETED, t, tonumber(completed_ms), tonumber(completed_count)) end
-    if lot.kind == 'fail' then prune(lot.type, FAILED, t, tonumber(failed_ms), tonumber(failed_count)) end
+    if #lot.ids == 0 then -- all stale
+    elseif lot.kind == 'complete' then prune(lot.type, COMPLETED, t, tonumber(completed_ms), tonumber(completed_count))
+    elseif lot.kind == 'fail' then prune(lot.type, FAILED, t, tonumber(failed_ms), tonumber(failed_count)) end
   end
 end
 -- step: publishing
