@@ -16,8 +16,8 @@ import barq
 from barq.cli import exits
 from barq.cli.options import url_option
 from barq.codec import JsonCodec
-from barq.errors import BarqError, ServerUnreachable, WrongPartitions
-from barq.store.connect import connect
+from barq.errors import BarqError, WrongPartitions
+from barq.store.connect import connect, nobody_there
 
 queue_option = click.option(
     "--queue", "queue_name", envvar="BARQ_QUEUE", default="default", show_default=True, show_envvar=True
@@ -72,10 +72,7 @@ async def _reach(queue: barq.Queue) -> None:
     except BarqError:
         raise
     except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise ServerUnreachable(
-            f"no server at {queue.target.shown} ({reason}); `barq server` starts one, --url names another"
-        ) from None
+        raise nobody_there(error, queue.target) from None
     await connection.disconnect(nowait=True)
 
 

@@ -1,13 +1,14 @@
 """Connect: one connection to the server that a target names, or that has to be found for it, checked to be fit for jobs."""
 
 import asyncio
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from barq.doctor import OLDEST_REDIS, OLDEST_VALKEY
-from barq.errors import PermissionDenied, ServerUnsuitable, WrongPartitions, WrongState
+from barq.errors import PermissionDenied, ServerUnreachable, ServerUnsuitable, WrongPartitions, WrongState
 from barq.store.target import Target
 
 if TYPE_CHECKING:
@@ -148,6 +149,14 @@ def allowing(text: str) -> str:
     if "key" in text:
         return f"{text}: allow the keys of the queue with ~barq:{{QUEUE}}:*; {_ALL}"
     return text
+
+
+def nobody_there(error: Exception, target: Target) -> ServerUnreachable:
+    """A connection that could not be made, in the system's words where the driver has them from there."""
+    reason: str | None = str(error) or type(error).__name__
+    if isinstance(cause := error.__context__, OSError) and cause.errno is not None:
+        reason = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
+    return ServerUnreachable(f"no server at {target.shown} ({reason}); `barq server` starts one, --url names another")
 
 
 def permission(error: BaseException, target: Target) -> PermissionDenied | None:

@@ -6,9 +6,9 @@ import time
 from typing import Any, Final
 
 from barq.doctor import Facts
-from barq.errors import PermissionDenied, ServerUnreachable
+from barq.errors import PermissionDenied
 from barq.rights import WRITES, Role, missing
-from barq.store.connect import made, parse_info, permission
+from barq.store.connect import made, nobody_there, parse_info, permission
 from barq.store.target import Target
 
 _PINGS: Final = 15
@@ -55,10 +55,7 @@ async def examine(target: Target, queue: str, role: Role | None = None) -> Facts
     except Exception as error:
         if denied := permission(error, target):
             raise denied from None
-        reason = str(error) or type(error).__name__
-        raise ServerUnreachable(
-            f"no server at {target.shown} ({reason}); `barq server` starts one, --url names another"
-        ) from None
+        raise nobody_there(error, target) from None
 
 
 async def _facts(connection: Any, prefix: bytes, role: Role | None) -> Facts:
