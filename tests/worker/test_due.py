@@ -42,20 +42,23 @@ async def test_a_busy_worker_runs_urgent_jobs_while_more_is_due_than_it_promotes
     await due_at_once(name, server.url)
     async with barq.Queue(name, url=server.url, clock=Ahead()) as queue:
         order: list[str] = []
+        ran_when_it_was_stored = 0
         all_ran = asyncio.Event()
 
         @queue.handler("later")
         async def later(job: barq.Job) -> None:
+            nonlocal ran_when_it_was_stored
             order.append(job.data or "due")
             if len(order) == 1:
                 await queue.enqueue("later", "urgent", priority="critical")
+                ran_when_it_was_stored = len(order)
             if len(order) == JOBS + 1:
                 all_ran.set()
 
         async with working(queue, concurrency=10):
             await asyncio.wait_for(all_ran.wait(), 30)
     # at most what the slots hold, and what a claim in flight brings, runs before it
-    assert order.index("urgent") <= 40
+    assert order.index("urgent") <= ran_when_it_was_stored + 40
 
 
 def test_the_longer_a_slice_takes_the_longer_the_next_is_left_alone() -> None:
