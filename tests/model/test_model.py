@@ -311,9 +311,12 @@ class Scripts(RuleBasedStateMachine):
         priority=st.sampled_from([None, -20, 0, 5]),
         has_data=st.booleans(),
         retry=st.sampled_from([False, False, True]),
+        waits=st.booleans(),
     )
-    def edit(self, at: int, priority: int | None, has_data: bool, retry: bool) -> None:
+    def edit(self, at: int, priority: int | None, has_data: bool, retry: bool, waits: bool) -> None:
         there = [*sorted(self.model.jobs, reverse=True), 10**9]
+        if waits:  # whose place in the line changes with the priority
+            there = [job_id for type_ in TYPES for job_id in self.model.line(type_, State.WAITING)] or there
         job_id, data = there[at % len(there)], b"\t%d\n" % next(self.numbers) if has_data else None
         now_ms = self.model.now
         call = acts.edit(self.space, job_id, now_ms=now_ms, by="ada", priority=priority, data=data, retry=retry)
