@@ -5,6 +5,7 @@ The numbers are those of docs/reliability.md.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Final
 
 from barq.record import number
@@ -406,17 +407,18 @@ def scripts_are_short(story: Story) -> Iterator[str]:
 
 @invariant(17)
 def steps_run_once(story: Story) -> Iterator[str]:
-    """Until a result is kept a worker may die behind the effect: the key, which stays the same, makes that harmless."""
+    """Until a result is kept a worker may die behind the effect: the key, which stays the same, makes that harmless. So it
+    does for an attempt that was frozen between its look at what is kept and its call, until another had the job."""
     for job_id, told in story.steps.items():
-        kept_at = min((step.at for step in told if step.kept), default=None)
-        if kept_at is None:
+        kept = min((step for step in told if step.kept), key=attrgetter("at"), default=None)
+        if kept is None:
             life = story.replayed.lives.get(job_id)
             if life is not None and life.endings == ["complete"]:
                 yield f"job {job_id} completed, and its step was never kept"
             continue
         for step in told:
-            if not step.kept and step.at > kept_at:
-                late_ms = (step.at - kept_at) / 1000
+            if not step.kept and step.at > kept.at and step.attempt >= kept.attempt:
+                late_ms = (step.at - kept.at) / 1000
                 yield f"the step of job {job_id} was called in attempt {step.attempt}, {late_ms:.0f} ms after it was kept"
         if story.effects[job_id] != 1:
             yield f"the step of job {job_id} is kept, and its effect is there {story.effects[job_id]} times"

@@ -491,6 +491,15 @@ def test_each_invariant_is_shown_to_be_checked() -> None:
     assert {number for number, _, _ in BREAKS} == CHECKS.keys() == set(range(1, 18))
 
 
+def test_a_step_may_be_called_by_an_attempt_that_was_frozen_before_another_kept_it() -> None:
+    told = Told()
+    a_step_ran_again(told)
+    assert 17 in check(told.story()).broken
+    told = Told()
+    told.second += [Step(us(700), 2, 0, "k2", False)]
+    assert 17 not in check(told.story()).broken
+
+
 def test_a_failure_before_a_rescue_may_be_called_stale() -> None:
     told = Told()
     told.replace(told.second, Settled, Settled(us(520), [(2, 1, "fail", False)]))
