@@ -296,7 +296,7 @@ async def test_an_eviction_policy_that_is_changed_in_mid_run_is_told(
             await (await queue.enqueue("email")).result(10)
             tell(own_server, "CONFIG", "SET", "maxmemory", "500mb", "maxmemory-policy", "allkeys-lru")
             told = "set maxmemory-policy to noeviction"
-            await until(lambda: _says(caplog, told), "the worker says so")
+            await until(lambda: _says(caplog, told), "the worker says so", seconds=30)
             await (await queue.enqueue("email")).result(10)  # what is there goes on
 
 
