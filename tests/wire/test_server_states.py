@@ -294,10 +294,15 @@ async def test_an_eviction_policy_that_is_changed_in_mid_run_is_told(
 
         async with working(queue):
             await (await queue.enqueue("email")).result(10)
+            await until(lambda: _waits(own_server), "it waits and makes no new connection")
             tell(own_server, "CONFIG", "SET", "maxmemory", "500mb", "maxmemory-policy", "allkeys-lru")
             told = "set maxmemory-policy to noeviction"
             await until(lambda: _says(caplog, told), "the worker says so", seconds=30)
             await (await queue.enqueue("email")).result(10)  # what is there goes on
+
+
+async def _waits(server: Server) -> bool:
+    return "blocked_clients:0" not in str(tell(server, "INFO", "clients"))
 
 
 async def _says(caplog: pytest.LogCaptureFixture, text: str) -> bool:
