@@ -59,11 +59,12 @@ def roles() -> tuple[Role, ...]:
     return "producer", "worker", "viewer", "operator"
 
 
-def commands_of(name: str) -> set[str]:
+@functools.cache
+def commands_of(name: str) -> frozenset[str]:
     """The commands that a script may run."""
     asked = script(name)
     source, known = asked.plain_source.decode(), READS | WRITES if asked.writes else READS
-    found = {word.lower() for word in _WORD.findall(source) if word in known}
+    found = frozenset(word.lower() for word in _WORD.findall(source) if word in known)
     return found | {"memory|usage"} if "'MEMORY'" in source else found
 
 

@@ -76,6 +76,22 @@ def test_malformed_json_on_stdin_is_exit_2(cli: Cli) -> None:
     assert "stdin is not JSON" in done.err
 
 
+@pytest.mark.parametrize("words", [["show", "x"], ["retry", "x"], ["wait", "1", "x"], ["explain", "0"]])
+def test_an_id_is_a_whole_number(cli: Cli, words: list[str]) -> None:
+    done = cli(*words)
+    assert done.code == 2
+    assert (
+        f"{words[-1]!r} is not a valid integer, as ids of jobs are" in done.err
+        or "0 is not in the range x>=1" in done.err
+    )
+
+
+def test_a_state_with_a_slip_is_a_word_to_search_for(cli: Cli, server: Server) -> None:
+    done = cli("ls", "faild", BARQ_URL=server.url)
+    assert (done.code, done.out) == (0, "")
+    assert done.complaint == "no jobs match faild; did you mean the state failed?"
+
+
 # ---- servers that can't be used
 
 COMMANDS = [["info"], ["enqueue", "email"], ["events"]]

@@ -98,6 +98,18 @@ async def test_a_producer_and_a_worker_can_do_all_that_they_do(as_role: As, monk
         await boss.cancel(parked.id)
 
 
+@pytest.mark.parametrize("role", ["producer", "worker"])
+async def test_who_has_what_it_needs_is_asked_about_once(as_role: As, own_server: Server, role: rights.Role) -> None:
+    queue = as_role(role)
+    await queue.enqueue("email")
+    tell(own_server, "CONFIG", "RESETSTAT")
+    for _ in range(20):
+        await queue.enqueue("email")
+    stats = str(tell(own_server, "INFO", "commandstats"))
+    assert "cmdstat_evalsha:calls=20," in stats
+    assert "cmdstat_eval_ro" not in stats, "a round trip more for each call"
+
+
 async def test_an_operator_can_do_all_that_one_does(as_role: As) -> None:
     boss = as_role("operator")
     async with serving(application(boss, origins=["*"])) as url:

@@ -38,7 +38,7 @@ def _which(function: Any) -> Any:
         click.option(
             "--where", metavar="QUERY", callback=values.query, help="All jobs that a query finds, as in barq ls QUERY."
         ),
-        click.argument("ids", metavar="[ID...]", type=click.IntRange(min=1), nargs=-1),
+        click.argument("ids", metavar="[ID...]", type=values.JobId(), nargs=-1),
     ):
         command = option(command)
     return command

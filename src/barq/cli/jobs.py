@@ -1,5 +1,6 @@
 """`barq enqueue`, `show`, `ls`: to store jobs and to look at them."""
 
+import difflib
 import shlex
 from typing import Any
 
@@ -11,10 +12,6 @@ from barq.cli import exits, suggest, values
 from barq.cli.common import emit, job_command
 from barq.cli.describe import job_text, job_values, jobs_table
 from barq.states import FINISHED, State
-
-id_argument_of_one = click.argument("id", type=click.IntRange(min=1))
-id_argument = click.argument("ids", metavar="ID...", type=click.IntRange(min=1), nargs=-1, required=True)
-
 
 # ---- enqueue
 
@@ -88,7 +85,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @click.command()
-@id_argument_of_one
+@values.job_id
 @job_command
 async def show(queue: barq.Queue, *, as_json: bool, id: int) -> None:
     """Show all that is known of a job: data, result, error with traceback, and log."""
@@ -146,7 +143,9 @@ async def ls(
     if words and state is None:
         query = query_of(words) if type is None else f"{query_of(words)} {barq.where(type=type)}"
         page = await queue.find(query, limit=limit, after=after)
-        nothing = f"no jobs match {query}; what stands in their data is found by data:WORD"
+        near = difflib.get_close_matches(query, list(State), 1)
+        meant = f"did you mean the state {near[0]}?" if near else "what stands in their data is found by data:WORD"
+        nothing = f"no jobs match {query}; {meant}"
     else:
         if newest_first is None:
             newest_first = state is None or state in FINISHED

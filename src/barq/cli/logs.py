@@ -5,14 +5,13 @@ from datetime import datetime
 import click
 
 import barq
-from barq.cli import exits, text
+from barq.cli import exits, text, values
 from barq.cli.common import emit, job_command
-from barq.cli.jobs import id_argument_of_one
 from barq.states import ENDINGS
 
 
 @click.command()
-@id_argument_of_one
+@values.job_id
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job ends; that is told on stderr.")
 @job_command
 async def logs(queue: barq.Queue, *, as_json: bool, id: int, follow: bool) -> None:

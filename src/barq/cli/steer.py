@@ -12,12 +12,11 @@ from barq.cli import exits, text, values
 from barq.cli.common import done, emit, job_command, me
 from barq.failures import Attempt
 
-id_argument = click.argument("id", type=click.IntRange(min=1))
 json_argument = click.argument("data", metavar="[JSON]", required=False, callback=values.parsed)
 
 
 @click.command()
-@id_argument
+@values.job_id
 @job_command
 async def explain(queue: barq.Queue, *, as_json: bool, id: int) -> None:
     """Say why a job does not run, or how it ended; and how its attempts failed."""
@@ -44,7 +43,7 @@ def _attempt(one: Attempt) -> str:
 
 
 @click.command()
-@id_argument
+@values.job_id
 @click.argument("priority", callback=values.priority)
 @job_command
 async def priority(queue: barq.Queue, *, as_json: bool, id: int, priority: int) -> None:
@@ -57,7 +56,7 @@ async def priority(queue: barq.Queue, *, as_json: bool, id: int, priority: int) 
 
 
 @click.command()
-@id_argument
+@values.job_id
 @click.argument("data", metavar="JSON", callback=values.parsed)
 @click.option("--retry", is_flag=True, help="Run it again with that, when it has ended.")
 @job_command
@@ -68,7 +67,7 @@ async def edit(queue: barq.Queue, *, as_json: bool, id: int, data: Any, retry: b
 
 
 @click.command()
-@id_argument
+@values.job_id
 @json_argument
 @job_command
 async def clone(queue: barq.Queue, *, as_json: bool, id: int, data: Any = UNSET) -> None:

@@ -12,6 +12,18 @@ from barq.options import PRIORITIES, priority_number
 from barq.query import parse
 
 PRIORITY_HELP: Final = f"{', '.join(PRIORITIES)}, or a number; the smaller runs first."
+
+
+class JobId(click.IntRange):
+    name = "integer, as ids of jobs are"
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+
+job_id: Final = click.argument("id", type=JobId())
+job_ids: Final = click.argument("ids", metavar="ID...", type=JobId(), nargs=-1, required=True)
+
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _TIME: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 

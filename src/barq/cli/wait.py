@@ -8,9 +8,8 @@ import click
 import msgspec
 
 import barq
-from barq.cli import exits, text
+from barq.cli import exits, text, values
 from barq.cli.common import emit, job_command
-from barq.cli.jobs import id_argument
 from barq.cli.wait_bars import Bars, bars
 from barq.errors import JobNotFound
 from barq.events import Event, Progress
@@ -36,7 +35,7 @@ class Waited(msgspec.Struct):
 
 
 @click.command()
-@id_argument
+@values.job_ids
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds to wait at most.")
 @job_command
 async def wait(queue: barq.Queue, *, as_json: bool, ids: tuple[int, ...], timeout: float | None) -> None:

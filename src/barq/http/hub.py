@@ -77,9 +77,8 @@ class Hub:
     async def _events(self, after: str | None, number: int) -> AsyncIterator[list[Told]]:
         if after is not None:
             place = self._start_of(after)
-            while _is_beyond(self._start, place) or _is_beyond(
-                place, self._last
-            ):  # older than what is kept here, or ahead of us
+            # older than what is kept here, or ahead of us
+            while _is_beyond(self._start, place) or _is_beyond(place, self._last):
                 behind = False
                 async for part in self._replay(after):
                     yield part
@@ -123,7 +122,7 @@ class Hub:
         part = list(islice(self._kept, max(0, number - oldest), max(0, number - oldest) + _MOST_AT_ONCE))
         if number < oldest:
             first = part[0].event
-            part.insert(0, self._told(Event(GAP, "", 0, first.at, oldest - number, before(part[0].event.position)), -1))
+            part.insert(0, self._told(Event(GAP, "", 0, first.at, oldest - number, before(first.position)), -1))
         return part, part[-1].number + 1
 
     async def _wait(self) -> None:

@@ -11,6 +11,8 @@ The header of a command names its arguments, so that no body counts positions:
     -- uses: clock lines               files of lua/lib
     -- moves: waiting>active           the only moves it can make; their events come from the table of states
 
+ROOM in a table makes room for eight more entries: it need not grow for those, which costs as much as making it.
+
 A line `-- step: NAME` in a body, a step or a shared part stands for the file NAME of lua/steps, which runs at that place.
 
 What is assembled runs anew at every call, so it holds only what the command needs: functions and tables that it does not
@@ -52,6 +54,7 @@ _VALUES = re.compile(r"\b(each\w*)\(([^()]*)\)")
 _STEP = re.compile(r"^ *-- step: (\w+)$", re.MULTILINE)
 _HEADER = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
 _WORD = re.compile(r"\w+")
+_ROOM = re.compile(r"\bROOM\b")
 _COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
 _MOVE = re.compile(r"(?<!function )\b(enter|move)\((?!event, )(\w+), (\w+), (\w+), ")
 _DEFINITION = re.compile(
@@ -97,7 +100,7 @@ def script(name: str) -> Script:
     parts.append(_named_arguments(head.get("args", "").split(), groups))
     parts += [_with_steps(_read("lib", part)) for part in _LIBRARY if part in uses]
     parts.append(_with_steps(_read("commands", name)))
-    plain = _COMMENT.sub("", "\n".join(parts))
+    plain = _ROOM.sub(", ".join(["nil"] * 8), _COMMENT.sub("", "\n".join(parts)))
     plain = _MOVE.sub(functools.partial(_with_event, moves), plain)
     plain = _LOOP.sub(functools.partial(_written_out, groups), plain)
     plain = _used(_VALUES.sub(functools.partial(_single_values, groups), plain))

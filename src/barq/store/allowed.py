@@ -10,12 +10,13 @@ from typing import Any, Final
 from barq.aio import Reply
 from barq.errors import PermissionDenied
 from barq.protocol.call import Call
+from barq.protocol.scripts import Script
 from barq.rights import WRITES, commands_of
 from barq.store.connect import allowing
 from barq.store.examine import TRIED
 from barq.store.link import Link, LinkLost
 
-NOTHING: Final[frozenset[str]] = frozenset()
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 # Whole commands with a key of the queue, none of which is run: servers crash when they are asked about one without its key.
 _ASK: Final = b"""
@@ -27,7 +28,7 @@ for line in string.gmatch(ARGV[1], '[^;]+') do
 end
 return denied
 """
-_ALL_WRITES: Final = {line.split()[0] for line in TRIED.split(";")} & WRITES
+_ALL_WRITES: Final = {line.split()[0].lower() for line in TRIED.split(";")} & {word.lower() for word in WRITES}
 
 
 async def _whenever(answer: Reply) -> Any:
@@ -42,7 +43,7 @@ async def denied(
     `by`: waits for the answer, or raises TimeoutError.
     """
     if not link.server.takes_shebang:  # Redis 6.2 does not tell
-        return NOTHING
+        return _NOTHING
     if not prefix:
         return None
     try:
@@ -53,10 +54,15 @@ async def denied(
         return None
     except Exception as error:
         # who may not ask, or not for these keys, may run no script, and is told so by the server
-        return NOTHING if type(error).__name__ == "NoPermissionError" else None
-    words = frozenset(word.decode() for word in told)
+        return _NOTHING if type(error).__name__ == "NoPermissionError" else None
+    words = frozenset(word.decode().lower() for word in told)
     may_only_read = words >= _ALL_WRITES  # whom the server refuses its scripts as a whole
-    return NOTHING if not words or may_only_read else words
+    return _NOTHING if may_only_read else words
+
+
+def lacks(link: Link, script: Script) -> bool:
+    """The user may not run all commands of a script that writes, as far as is known, or nothing is known."""
+    return script.writes and (link.denied is None or not link.denied.isdisjoint(commands_of(script.name)))
 
 
 async def allow(
@@ -65,8 +71,7 @@ async def allow(
     """Ask again, as rights may have been given meanwhile. Raises PermissionDenied before a script would break off."""
     assert call.script is not None
     link.denied = await denied(link, call.prefix, may_block=may_block, by=by)
-    missing = {word.upper() for word in commands_of(call.script.name)} & (link.denied or NOTHING)
-    if missing:
-        word = min(missing).lower()
+    if link.denied and lacks(link, call.script):
+        word = min(link.denied & commands_of(call.script.name))
         says = f"this user has no permissions to run the '{word}' command, which {call.script.name} needs"
         raise PermissionDenied(f"{where} would refuse: {allowing(says)}")

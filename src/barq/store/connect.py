@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -151,12 +152,19 @@ def allowing(text: str) -> str:
     return text
 
 
+def reason(error: BaseException) -> str:
+    """Why there is no connection or no answer, in the system's words where the driver has it from there."""
+    cause = error.__context__
+    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno and cause.strerror:
+        return os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
+    return str(error) or type(error).__name__
+
+
 def nobody_there(error: Exception, target: Target) -> ServerUnreachable:
-    """A connection that could not be made, in the system's words where the driver has them from there."""
-    reason: str | None = str(error) or type(error).__name__
-    if isinstance(cause := error.__context__, OSError) and cause.errno is not None:
-        reason = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
-    return ServerUnreachable(f"no server at {target.shown} ({reason}); `barq server` starts one, --url names another")
+    """A connection that could not be made."""
+    return ServerUnreachable(
+        f"no server at {target.shown} ({reason(error)}); `barq server` starts one, --url names another"
+    )
 
 
 def permission(error: BaseException, target: Target) -> PermissionDenied | None:

@@ -90,9 +90,8 @@ async def _facts(connection: Any, prefix: bytes, role: Role | None) -> Facts:
     tried = [line for line in TRIED.split(";") if evaluate == "EVAL" or line.split()[0] not in WRITES]
     prefixes = [prefix]
     if int(await ask_or(None, "GET", prefix + b"partitions") or 1) > 1:
-        prefixes.append(
-            prefix.replace(b"}:", b"/0}:")
-        )  # one stands for all; another node says MOVED, which is no matter
+        # one stands for all; another node says MOVED, which is no matter
+        prefixes.append(prefix.replace(b"}:", b"/0}:"))
     for each in prefixes:
         in_scripts = await ask_or(None, evaluate, _TRY, 1, each, ";".join(tried), int(evaluate == "EVAL"))
         denied += [name for word in in_scripts or () if (name := word.decode()) not in denied]

@@ -18,8 +18,8 @@ from barq.errors import (
 )
 from barq.protocol.call import Call
 from barq.protocol.scripts import Script
-from barq.store.allowed import NOTHING, allow, denied
-from barq.store.connect import allowing, checked, connect, parse_info
+from barq.store.allowed import allow, denied, lacks
+from barq.store.connect import allowing, checked, connect, parse_info, reason
 from barq.store.link import ANSWER_SECONDS, Link, LinkLost
 from barq.store.target import Target
 from barq.store.vote import Address, named
@@ -135,7 +135,7 @@ class Store:
     async def _run(self, link: Link, call: Call[Any], may_block: float, deadline: float | None) -> Any:
         if call.script is None:
             return await _by(deadline, link.call(*call.args, may_block=may_block))
-        if link.denied is not NOTHING and call.script.writes:
+        if lacks(link, call.script):
             where, by = f"the server at {self.target.shown}", functools.partial(_by, deadline)
             await allow(link, call, where, may_block=may_block, by=by)
         # Whole when a link first uses it: had the server to ask for it, later calls would overtake this one.
@@ -189,7 +189,7 @@ class Store:
             self._last_error = error
             often = self.target.searched and self._failures % _SAID_EVERY != 1
             level = logging.DEBUG if often else logging.WARNING
-            log.log(level, "not connected to the server at %s: %s", self.target.shown, _text(error))
+            log.log(level, "not connected to the server at %s: %s", self.target.shown, reason(error))
             raise
         if self.connections or self._failures:
             found = f" ({named([_address(connection)])})" if self.target.searched else ""
@@ -226,10 +226,10 @@ class Store:
     _last_error: BaseException | None = None
 
     def _unreachable(self, bound: float | None, error: BaseException | None) -> ServerUnreachable:
-        reason = error or self._last_error
+        trouble = error or self._last_error
         return ServerUnreachable(
             f"no answer from the server at {self.target.shown} within {round(bound or 0, 2):g} s"
-            f"{f' ({_text(reason)})' if reason else ''}"
+            f"{f' ({reason(trouble)})' if trouble else ''}"
             f"{'' if self.target.searched else ': is it running? `barq server` starts one'}"
         )
 

@@ -14,8 +14,8 @@ from barq.aio import Prompt
 from barq.clock import Clock
 from barq.errors import BarqError
 from barq.outcome import Outcome
-from barq.protocol import call, calls
-from barq.protocol.call import MOST_PER_CALL, Space
+from barq.protocol import calls
+from barq.protocol.call import MOST_PER_CALL, Call, Space
 from barq.protocol.calls import Claim, Handed, Settlement
 from barq.store.store import Store
 from barq.worker.attempt import Attempt
@@ -120,7 +120,7 @@ class Turns:
         for flight in list(self._flights):
             await flight.gone()
 
-    def claim(self, room: Room, most: int, *, chores: bool = True) -> call.Call[Claim]:
+    def claim(self, room: Room, most: int, *, chores: bool = True) -> Call[Claim]:
         """A claim alone; one that follows a wait for work does the chores."""
         return calls.claim(self._space, room, **self._terms(most), poison=self._poison, chores=chores)
 

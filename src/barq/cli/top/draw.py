@@ -36,13 +36,9 @@ def brief(value: int) -> str:
     >>> brief(999), brief(1400), brief(10_030), brief(1_234_567)
     ('999', '1.4k', '10k', '1.23M')
     """
-    return (
-        f"{value / 1000:.2g}k"
-        if 1000 <= value < 99_500
-        else f"{value // 1000}k"
-        if 99_500 <= value < 1_000_000
-        else number(value)
-    )
+    if not 1000 <= value < 1_000_000:
+        return number(value)
+    return f"{value / 1000:.2g}k" if value < 99_500 else f"{value // 1000}k"
 
 
 def rate(per_second: float) -> str:

@@ -152,9 +152,8 @@ class Panel(Widget, can_focus=True):
         for at, row in enumerate(shown, self._top):
             line = _line([row.cells[index] for _, index, _ in columns], columns)
             if at == self._at and self.has_focus:
-                line = Text(
-                    line.plain + " " * max(0, width - line.cell_len), "reverse"
-                )  # colours turned round could not be read
+                # colours turned round could not be read
+                line = Text(line.plain + " " * max(0, width - line.cell_len), "reverse")
             drawn.append(line)
         return _joined(drawn, width)
 

@@ -112,9 +112,9 @@ async def follow_job(ask: Ask, id: JobId, query: Since, headers: LastEvent) -> R
 
 def _after(ask: Ask, query: Since, headers: LastEvent) -> str | None:
     after = headers.last_event_id or query.after or None
-    parts = len(getattr(ask.queue, "parts", [ask.queue]))
-    if after and after != "0" and after.count(",") + 1 != parts:
-        raise Refused(409, "other-partitions", f"after names {after.count(',') + 1} partitions, the queue has {parts}")
+    named, there = (after or "").count(",") + 1, ask.queue.partitions
+    if after and after != "0" and named != there:
+        raise Refused(409, "other-partitions", f"after names {named} partitions, the queue has {there}")
     return after
 
 

@@ -84,7 +84,7 @@ end
 
 local first = call('INCRBY', prefix .. 'seq', fresh) - fresh + 1
 local answer, of_token = {first}, NOTHING
-local records, stored_count = {nil, nil, nil, nil, nil, nil, nil, nil}, 0
+local records, stored_count = {ROOM}, 0
 local watched, found_by, found_terms = NOTHING, NOTHING, NOTHING
 local lines, of, of_type = {}, nil, nil -- by type: ids that wait, ids that are delayed, and both as ZADD takes them
 local next_id = first
@@ -110,8 +110,8 @@ for i, type, priority, due, record, extra in each() do
     if at <= t then
       local n = of.waiting
       if n == 0 then
-        of.waiting_ids = {nil, nil, nil, nil, nil, nil, nil, nil}
-        of.waiting_scored = {nil, nil, nil, nil, nil, nil, nil, nil}
+        of.waiting_ids = {ROOM}
+        of.waiting_scored = {ROOM}
       end
       of.waiting, of.waiting_ids[n + 1] = n + 1, member
       of.waiting_scored[2 * n + 1], of.waiting_scored[2 * n + 2] = priority, member

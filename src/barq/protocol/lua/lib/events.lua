@@ -1,7 +1,7 @@
 -- What one call moved becomes one entry of the queue's stream, and for jobs that somebody watches an entry of the
 -- watcher's inbox. Entries of the stream are numbered without holes, so that a reader sees what it missed.
 local unwatched = false -- nobody can be waiting for these jobs
-local happened, told, told_count = {}, {'t', time, nil, nil, nil, nil}, 2
+local happened, told, told_count = {}, {'t', time, ROOM}, 2
 
 -- ids of one type, one event; details is nil or a list as long as ids, of which a stream's entry has the first lines of
 -- errors and nothing of results

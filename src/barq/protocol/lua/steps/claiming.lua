@@ -1,7 +1,7 @@
 -- Claiming: hand waiting jobs out under a lease. Expects t and time; leaves `answer`, with nothing in its second place, the
 -- number of its fields, `filled`, and which of `types` are `open`, not paused.
 local types, open = {}, {}
-local answer, filled = {false, false, nil, nil, nil, nil, nil, nil}, 2
+local answer, filled = {false, false, ROOM}, 2
 for i, type in each_type() do types[i] = type end
 
 if again == '1' then -- what the call got the first time
@@ -74,7 +74,7 @@ if filled == 2 then
     if ids and #ids > 0 then
       local records = call('HMGET', prefix .. 'job', unpack(ids))
       local before = call('HMGET', prefix .. 'run', unpack(ids))
-      local leases, run = {nil, nil, nil, nil, nil, nil, nil, nil}, {nil, nil, nil, nil, nil, nil, nil, nil}
+      local leases, run = {ROOM}, {ROOM}
       local k, groups, group_token, at = 1, 0, nil, filled + 2
       while ids[k] do
         if records[k] then

@@ -1,10 +1,10 @@
--- Settling: how attempts ended. Expects t and time; leaves `stale`, the ids that this holder no longer held, `lots`, the jobs of
--- one type that ended in one way, and `tried`, id and ending of those that are tried again.
+-- Settling: how attempts ended. Expects t and time; leaves `stale`, the ids that this holder no longer held, `lots`, the jobs
+-- of one type that ended in one way, and `tried`, id and ending of those that are tried again.
 local stale, lots, tried = {}, {}, nil
 if group_count ~= '0' then
   local ids = {each_id()}
   local run = call('HMGET', prefix .. 'run', unpack(ids))
-  local kept, ended = nil, {nil, nil, nil, nil, nil, nil, nil, nil}
+  local kept, ended = nil, {ROOM}
   local k, last, bodies_told = 0, 0, 0
 
   for _, type, token, kind, retry_ms, size, group_bodies in each_group() do
@@ -23,13 +23,7 @@ if group_count ~= '0' then
     end
     local lot = lots[kind .. ':' .. type]
     if not lot then
-      lot = {
-        type = type,
-        kind = kind,
-        ids = {nil, nil, nil, nil, nil, nil, nil, nil},
-        bodies = {nil, nil, nil, nil, nil, nil, nil, nil},
-        scored = {nil, nil, nil, nil, nil, nil, nil, nil},
-      }
+      lot = {type = type, kind = kind, ids = {ROOM}, bodies = {ROOM}, scored = {ROOM}}
       lots[kind .. ':' .. type] = lot
       lots[#lots + 1] = lot
     end
