@@ -10,7 +10,11 @@ import pytest
 from tests.support import ROOT
 
 MODULES = sorted((ROOT / "src" / "barq" / "dashboard" / "static").glob("*.js"))
-SCRIPTS = sorted([*(ROOT / "benchmarks").rglob("*.js"), *(ROOT / "examples").rglob("*.html")])
+SCRIPTS = sorted(
+    path
+    for path in [*(ROOT / "benchmarks").rglob("*.js"), *(ROOT / "examples").rglob("*.html")]
+    if "node_modules" not in path.parts
+)
 INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 CHECK = """
