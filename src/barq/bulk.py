@@ -1,8 +1,9 @@
 """Bulk: search from the queue's side: pages, counts, and acts on all jobs that a query finds. The calls are search.py's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from barq import search
 from barq.errors import InvalidType, NoSuchPage, shown
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from barq.queue import Queue
 
 
-@dataclass(frozen=True, slots=True)
-class Acted:
+class Acted(msgspec.Struct, frozen=True):
     """What an act on all that match has done. `refused`: so many of the matched ones had changed when it came to them.
 
     `more`: there are more than the act was to take (a dry run: than were counted). `next` is what to pass as `after` to go

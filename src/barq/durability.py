@@ -1,7 +1,8 @@
 """Durability: how safe a job must be before its enqueue returns. Kept by store/durable.py; docs/durability.md has the rest."""
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from barq.errors import InvalidType, InvalidValue, shown
 from barq.options import whole_number
@@ -9,8 +10,7 @@ from barq.options import whole_number
 MOST_REPLICAS: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Durability:
+class Durability(msgspec.Struct, frozen=True):
     """What has to hold before an acknowledgement: written to disk (`fsync`), or held by so many replicas as well."""
 
     fsync: bool = False

@@ -3,7 +3,6 @@
 import re
 from collections import Counter, deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -31,16 +30,14 @@ _REMEMBERED = 500
 _NUMBER = re.compile(r"[0-9]{1,16}")
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """How far a running job is, in percent, and what its handler says of it."""
 
     percent: int
     data: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """One thing that happened to a job.
 
     `name` is one of enqueue, promotion, start, progress, log, failed attempt, failed, complete, requeue, park, retry,

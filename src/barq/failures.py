@@ -1,7 +1,6 @@
 """Failures: failed jobs in groups, by type, error and place in the code; and the attempts of one job. No I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -43,8 +42,7 @@ class Failures(msgspec.Struct, frozen=True):
     total: int
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(msgspec.Struct):
     message: str
     sample_id: int
     last_ms: int

@@ -2,8 +2,9 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from barq.backoff import Backoff, BackoffFunction
 from barq.errors import InvalidType, InvalidValue, shown
@@ -14,8 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 MOST_CONCURRENT = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(msgspec.Struct, frozen=True):
     """A function with what holds for its runs."""
 
     type: str

@@ -1,7 +1,6 @@
 """Options: what a caller may ask of a job, checked at the call and turned into what the server stores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -51,8 +50,7 @@ def decode_options(text: bytes) -> JobOptions:
     return _decoder.decode(text) if text else PLAIN
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(msgspec.Struct, frozen=True):
     """How long finished jobs are kept: at most `count` of each type, none older than `age` (seconds), and the newest that
     fit into so many `bytes`, over all types of the queue. None = no limit."""
 
@@ -62,7 +60,7 @@ class Retention:
 
     def __post_init__(self) -> None:
         if self.age is not None:  # a timedelta becomes seconds
-            object.__setattr__(self, "age", seconds_to_ms("age of a retention", self.age) / 1000)
+            msgspec.structs.force_setattr(self, "age", seconds_to_ms("age of a retention", self.age) / 1000)
         if self.count is not None:
             whole_number("count of a retention", self.count, least=0, most=2**53)
         if self.bytes is not None:
@@ -71,7 +69,7 @@ class Retention:
     def part(self, parts: int) -> "Retention":
         """What one of so many equal parts keeps."""
         count, bytes = (None if most is None else -(-most // parts) for most in (self.count, self.bytes))
-        return replace(self, count=count, bytes=bytes)
+        return msgspec.structs.replace(self, count=count, bytes=bytes)
 
 
 def kept(name: str, value: Any, *, most: int) -> Retention:
@@ -84,12 +82,11 @@ def kept(name: str, value: Any, *, most: int) -> Retention:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """When a queue takes no more jobs: so many of a type wait or are delayed, or the server uses so many bytes."""
 
     waiting: int | None = None
-    waiting_by_type: Mapping[str, int] = field(default_factory=dict)
+    waiting_by_type: Mapping[str, int] = msgspec.field(default_factory=dict)
     memory: int | None = None
 
     def waiting_of(self, type: str) -> int | None:
@@ -101,7 +98,7 @@ class Limits:
             return self
         by_type = {type: -(-most // parts) for type, most in self.waiting_by_type.items()}
         waiting = None if self.waiting is None else -(-self.waiting // parts)
-        return replace(self, waiting=waiting, waiting_by_type=by_type)
+        return msgspec.structs.replace(self, waiting=waiting, waiting_by_type=by_type)
 
 
 NO_LIMITS: Final = Limits()

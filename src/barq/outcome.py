@@ -1,9 +1,9 @@
 """Outcome: how an attempt ended, as a value. Worked out by run.py, sent by settle.py."""
 
+import functools
 import os
-import sysconfig
 import traceback
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -50,6 +50,9 @@ class Park(msgspec.Struct, frozen=True):
 
 Outcome = Success | Failure | Release | Park
 
+Then = Literal["again", "end", "park"]
+"""What follows a failure: another attempt if one is left, none at all, or the job waits for somebody to retry it."""
+
 
 class _Brief(msgspec.Struct, omit_defaults=True):
     type: str
@@ -72,9 +75,16 @@ def decode_error(body: bytes) -> ErrorInfo:
 
 _HERE: Final = os.path.join(os.path.dirname(__file__), "")
 _DEMO: Final = os.path.join(_HERE, "cli", "demo_")  # an application, though it comes with barq
-_NOT_OWN: Final = tuple(
-    {os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
+
+
+@functools.cache
+def _not_own() -> tuple[str, ...]:
+    """Where the standard library and what is installed live."""
+    import sysconfig  # of use to who has an error only
+
+    return tuple(
+        {os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    )
 
 
 def place_of(error: BaseException) -> str:
@@ -82,7 +92,7 @@ def place_of(error: BaseException) -> str:
     as those of an application that is installed itself, the outermost one that is not of barq."""
     every = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     others = [place for place in every if place[0].startswith(_DEMO) or not place[0].startswith((_HERE, "<"))]
-    own = [place for place in others if not place[0].startswith(_NOT_OWN)]
+    own = [place for place in others if not place[0].startswith(_not_own())]
     chosen = own[-1:] or others[:1]
     return "".join(_clean(f"{os.path.basename(file)}:{line}") for file, line in chosen)
 

@@ -11,7 +11,6 @@ import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal, NoReturn, TypeVar, Unpack
 
@@ -321,7 +320,7 @@ class PartitionedQueue(Queue):
         async with aclosing(merged) as events:  # type: ignore[type-var]
             async for number, event in events:
                 positions[number] = event.position
-                yield replace(event, position=",".join(positions))
+                yield msgspec.structs.replace(event, position=",".join(positions))
 
     async def position(self) -> str:
         await self._open()

@@ -5,7 +5,6 @@ order of words, data) is looked for here, in what is left.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -108,8 +107,7 @@ def walk(
     return found.walked(None)
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(msgspec.Struct):
     """What a walk has found so far."""
 
     jobs: list[Described]

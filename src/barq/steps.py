@@ -1,7 +1,8 @@
 """Steps: parts of a handler that run once over all attempts of a job, as their results are kept. Part of run, in job.py."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
+
+import msgspec
 
 from barq.errors import WrongState
 from barq.options import text
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
 _LONGEST_NAME: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """The result of a step, as every attempt gets it."""
 
     value: Any

@@ -6,8 +6,9 @@ Times are kept as histograms: cells that grow by the square root of two, so a pe
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 COMPLETED: Final = 0
 FAILED: Final = 1
@@ -33,12 +34,11 @@ def cell_of(ms: float) -> int:
     return 0 if ms < 1 else min(CELLS - 1, int(2 * math.log2(ms)) + 1)
 
 
-@dataclass(slots=True)
-class Sums:
+class Sums(msgspec.Struct):
     """Counts of one type over some time. `cells`: a histogram's cell, or its sum, -> number."""
 
-    counts: list[int] = field(default_factory=lambda: [0] * _COUNTS)
-    cells: dict[int, int] = field(default_factory=dict)
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * _COUNTS)
+    cells: dict[int, int] = msgspec.field(default_factory=dict)
 
     def took(self, histogram: int, ms: float, times: int = 1) -> None:
         """Jobs waited (WAITING) or ran (RUNNING) so long."""

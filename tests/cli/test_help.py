@@ -35,6 +35,20 @@ def test_help_imports_neither_the_engine_nor_asyncio() -> None:
         assert f"'{module}'" not in imported
 
 
+def test_the_engine_imports_nothing_that_few_need() -> None:
+    code = "import sys, barq; barq.Queue, barq.Worker; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    needed = set(done.stdout.split())
+    assert "barq.worker.turn" in needed
+    for module in ("redis", "pathlib", "statistics", "sysconfig", "multiprocessing", "click", "starlette", "barq.cli"):
+        assert module not in needed
+
+
+def test_python_runs_it_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "barq", "--version"], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"barq {barq.__version__}\n", "")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_is_where_the_table_says_and_has_help(name: str) -> None:
     command = main.get_command(click.Context(main), name)

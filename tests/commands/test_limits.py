@@ -1,8 +1,7 @@
 """Limits in the enqueue script: what is refused, that repeats are answered the same, and what it costs who has none."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 import barq
 from barq.options import limits

@@ -4,7 +4,6 @@ Space, what the calls of one queue share. Sending a call again changes nothing."
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -41,8 +40,7 @@ class Call(msgspec.Struct, Generic[R], frozen=True):
         return msgspec.structs.replace(self, args=(YES, *self.args[1:]))
 
 
-@dataclass(frozen=True, slots=True)
-class Space:
+class Space(msgspec.Struct, frozen=True):
     """What all calls of one queue share: the prefix of its keys, and how much of its past is kept."""
 
     queue: str
@@ -59,7 +57,7 @@ class Space:
 
     def part(self, number: int, parts: int) -> "Space":
         """Partition `number` of the queue, which keeps and takes its part of what the queue does."""
-        return replace(
+        return msgspec.structs.replace(
             self,
             queue=f"{self.queue}/{number}",
             events_keep=-(-self.events_keep // parts),

@@ -22,14 +22,15 @@ function: a function that reads many names from around it takes ten times as lon
 
 import functools
 import hashlib
+import os
 import re
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+
+import msgspec
 
 from barq.states import EVENTS, Move, State, rendered_for_lua
 
-_LUA = Path(__file__).with_name("lua")
+_LUA = os.path.join(os.path.dirname(__file__), "lua")
 _LIBRARY = (
     "clock",
     "sums",
@@ -62,8 +63,7 @@ _DEFINITION = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(msgspec.Struct, frozen=True):
     """One command's script: as servers from version 7 take it, and plain for older ones."""
 
     name: str
@@ -84,7 +84,8 @@ def header(name: str) -> dict[str, str]:
 
 
 def command_names() -> list[str]:
-    return sorted(file.stem for file in (_LUA / "commands").glob("*.lua"))
+    files = os.listdir(os.path.join(_LUA, "commands"))
+    return sorted(file.removesuffix(".lua") for file in files if file.endswith(".lua"))
 
 
 @functools.cache
@@ -191,7 +192,8 @@ def _single_values(groups: dict[str, list[str]], use: re.Match[str]) -> str:
 
 
 def _read(folder: str, name: str) -> str:
-    return (_LUA / folder / f"{name}.lua").read_text("utf-8")
+    with open(os.path.join(_LUA, folder, f"{name}.lua"), encoding="utf-8") as file:
+        return file.read()
 
 
 def _sha(source: bytes) -> bytes:

@@ -5,8 +5,9 @@ import os
 import re
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from barq.doctor import OLDEST_REDIS, OLDEST_VALKEY
 from barq.errors import PermissionDenied, ServerUnreachable, ServerUnsuitable, WrongPartitions, WrongState
@@ -20,8 +21,7 @@ refusal: str | None = None
 """Why no connection is made for now, if none is to be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(msgspec.Struct, frozen=True):
     """What the server says of itself when a connection is made."""
 
     version: tuple[int, ...]

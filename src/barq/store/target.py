@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
@@ -13,6 +12,8 @@ from barq.store.sentinel import Sentinels
 from barq.store.vote import Address, Make, named
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from redis.asyncio.connection import AbstractConnection
 
 SCHEMES: Final = ("redis", "rediss", "valkey", "valkeys", "unix", "embedded")
@@ -50,7 +51,7 @@ class Target:
     slot: int = 0
     whole: str = ""
     """Name of the queue that is used here without partitions; a connection is refused where it has some."""
-    embedded_folder: Path | None = None
+    embedded_folder: "Path | None" = None
     embedded: bool = False
 
     @property
@@ -92,6 +93,8 @@ def target_of_url(url: str, *, fsync: bool = False) -> Target:
     if scheme == "embedded":
         if parts.netloc:
             raise InvalidValue(f"url {url!r} can't be used: write embedded:PATH, without //")
+        from pathlib import Path
+
         folder = Path(parts.path).expanduser() if parts.path else None
         return Target(
             shown=url, make=functools.partial(_embedded, folder, fsync=fsync), embedded_folder=folder, embedded=True
@@ -195,7 +198,7 @@ def _addresses(hosts: str, usual_port: int) -> list[Address]:
     return list(dict.fromkeys(found))
 
 
-def _embedded(folder: Path | None, *, fsync: bool) -> "AbstractConnection":
+def _embedded(folder: "Path | None", *, fsync: bool) -> "AbstractConnection":
     from redis.asyncio.connection import Connection
 
     from barq.store.embedded import ensure

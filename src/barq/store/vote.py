@@ -3,8 +3,9 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -17,12 +18,11 @@ Make = Callable[[Address], "AbstractConnection"]
 ASK_SECONDS: Final = 1.0
 
 
-@dataclass
-class Ballot(Generic[T]):
+class Ballot(msgspec.Struct, Generic[T]):
     """How many said what, and what hindered the others."""
 
-    votes: Counter[T] = field(default_factory=Counter)
-    failures: list[Exception] = field(default_factory=list)
+    votes: Counter[T] = msgspec.field(default_factory=Counter)
+    failures: list[Exception] = msgspec.field(default_factory=list)
 
     @property
     def most(self) -> int:

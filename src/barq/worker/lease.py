@@ -7,8 +7,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from barq.clock import Clock
 from barq.protocol import calls
@@ -22,8 +23,7 @@ log = logging.getLogger("barq.worker")
 BEAT_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(msgspec.Struct, frozen=True):
     """The leases of one queue: what is held, and who is told of those that are lost."""
 
     target: Target

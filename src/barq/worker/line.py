@@ -3,9 +3,11 @@
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
+
+from barq.outcome import Then
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -14,10 +16,6 @@ T = TypeVar("T")
 
 TERM_SECONDS = 1.0
 """How long a handler that is to end may take after SIGTERM, before SIGKILL."""
-
-
-Then = Literal["again", "end", "park"]
-"""What follows a failure: another attempt if one is left, none at all, or the job waits for somebody to retry it."""
 
 
 class Given(msgspec.Struct, tag_field="is", tag=True):

@@ -16,12 +16,11 @@ from barq.backoff import Backoff
 from barq.errors import InvalidPayload, UnfitData
 from barq.handlers import Handler
 from barq.job import Holder, Job
-from barq.outcome import Failure, Outcome, Park, Release, Success, encode_error
+from barq.outcome import Failure, Outcome, Park, Release, Success, Then, encode_error
 from barq.queue import Queue
 from barq.record import decode_run
 from barq.sync import Job as BlockingJob
 from barq.worker.attempt import Attempt
-from barq.worker.line import Then
 
 log = logging.getLogger("barq.worker")
 
