@@ -26,7 +26,7 @@ from barq.options import (
 )
 from barq.protocol import calls
 from barq.protocol.call import MOST_PER_CALL, Space
-from barq.protocol.calls import NewJob, new_job
+from barq.protocol.calls import Lot, NewJob, lot
 from barq.record import record_head
 from barq.room import Patience, refusal, taken
 from barq.store.store import Store
@@ -78,6 +78,7 @@ class Terms:
 
     __slots__ = (
         "_head",
+        "_plain",
         "_priority",
         "_type",
         "due",
@@ -108,6 +109,7 @@ class Terms:
         self.searchable = bool(self.job_options.title or self.job_options.index)
         self._type = self.type.encode()
         self._priority = b"%d" % self.priority
+        self._plain = self._lot()
         self._head = record_head(priority=self.priority, type=self.type, options=encode_options(self.job_options))
 
     def room_seconds(self, of_the_queue: float | None) -> float | None:
@@ -119,7 +121,10 @@ class Terms:
         return asked_terms(self.job_options.title, self.job_options.index, data)
 
     def new_job(self, payload: bytes, *, watch: bool = False, terms: bytes = b"") -> NewJob:
-        return new_job(self._type, self._priority, self.due, self._head + payload, self.token, watch, terms)
+        return self._lot(watch, terms) if watch or terms else self._plain, self._head + payload
+
+    def _lot(self, watch: bool = False, terms: bytes = b"") -> Lot:
+        return lot(self._type, self._priority, self.due, token=self.token, watch=watch, terms=terms)
 
 
 class Draft:

@@ -48,7 +48,7 @@ async def when_there_is_room(store: Callable[[], Awaitable[R]], seconds: float |
 
 def refusal(space: Space, job: NewJob, why: int) -> QueueFull:
     """The error for a job that the enqueue script refused."""
-    type = job[0].decode()
+    type = job[0][0].decode()
     if why == TYPE_FULL:
         most = space.limits.waiting_of(type)
         return QueueFull(

@@ -19,25 +19,22 @@ from barq.sums import Sums, flat, together
 # ---- enqueue
 
 
-NewJob = tuple[bytes, bytes, bytes, bytes, bytes]
-"""(type, priority, due, record, extra) as the enqueue script takes it."""
+Lot = tuple[bytes, bytes, bytes, bytes]
+"""(type, priority, due, extra) as the enqueue script takes it."""
+
+NewJob = tuple[Lot, bytes]
+"""What is asked of a job, and its record."""
 
 
-def new_job(
-    type: bytes,
-    priority: bytes,
-    due: bytes,
-    record: bytes,
-    token: str | None = None,
-    watch: bool = False,
-    terms: bytes = b"",
-) -> NewJob:
-    """One job of an enqueue. `watch` has its events put into the caller's inbox from the first on; `terms` find it."""
+def lot(
+    type: bytes, priority: bytes, due: bytes, *, token: str | None = None, watch: bool = False, terms: bytes = b""
+) -> Lot:
+    """What is asked of a job. `watch` has its events put into the caller's inbox from the first on; `terms` find it."""
     if terms:
-        return type, priority, due, record, b"%b%b\0%b" % (b"w" if watch else b"-", (token or "").encode(), terms)
+        return type, priority, due, b"%b%b\0%b" % (b"w" if watch else b"-", (token or "").encode(), terms)
     if token is not None:
-        return type, priority, due, record, (b"w" if watch else b"-") + token.encode()
-    return type, priority, due, record, b"w" if watch else b""
+        return type, priority, due, (b"w" if watch else b"-") + token.encode()
+    return type, priority, due, b"w" if watch else b""
 
 
 def enqueue(
@@ -54,10 +51,10 @@ def enqueue(
 
     `producer` and `batch` name the call, so that a repeat stores nothing.
     """
-    args = [NO, b"%d" % now_ms, b"%d" % space.events_keep, producer, b"%d" % batch, inbox, b"%d" % watch_ms]
+    args = [NO, b"%d" % now_ms, b"%d" % space.events_keep, producer, b"%d" % batch, b"%d:%b" % (watch_ms, inbox)]
     args.append(_limits(space.limits, jobs) if space.limits is not NO_LIMITS else b"")
-    for job in jobs:
-        args += job
+    args += _lots(jobs)
+    args += [record for _, record in jobs]
     count = len(jobs)
 
     def ids(reply: int | list[int]) -> list[int]:
@@ -72,6 +69,24 @@ def enqueue(
     return Call(script("enqueue"), space.prefix, tuple(args), ids)
 
 
+def _lots(jobs: Sequence[NewJob]) -> list[bytes]:
+    """Their number, and for each how many jobs in a row it is asked of."""
+    sizes: list[int] = []
+    lots: list[Lot] = []
+    last: Lot | None = None
+    for lot, _ in jobs:
+        if lot == last:
+            sizes[-1] += 1
+        else:
+            sizes.append(1)
+            lots.append(lot)
+            last = lot if len(lot[3]) <= 1 else None  # a token or terms are of one job
+    args = [b"%d" % len(lots)]
+    for size, lot in zip(sizes, lots, strict=True):
+        args += (b"%d" % size, *lot)
+    return args
+
+
 TYPE_FULL: Final = -1
 
 
@@ -81,7 +96,7 @@ MEMORY_FULL: Final = -2
 def _limits(limits: Limits, jobs: Sequence[NewJob]) -> bytes:
     """Those that concern the jobs, as the enqueue script takes them."""
     told: dict[str, Any] = {} if limits.memory is None else {"memory": limits.memory}
-    types = {job[0].decode() for job in jobs}
+    types = {type.decode() for (type, *_), _ in jobs}
     if waiting := {type_: most for type_ in types if (most := limits.waiting_of(type_)) is not None}:
         told["waiting"] = waiting
     return msgspec.json.encode(told) if told else b""
