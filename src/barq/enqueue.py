@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypedDict
 
+import msgspec
+
 from barq.backoff import Backoff
 from barq.batch import TOO_FEW_TO_SPLIT, Batcher
 from barq.clock import Clock
@@ -77,13 +79,13 @@ class Terms:
     """What is asked of a job but its data, checked and encoded. Shared by all jobs of which the same is asked."""
 
     __slots__ = (
-        "_head",
-        "_plain",
         "_priority",
         "_type",
         "due",
         "durability",
+        "head",
         "job_options",
+        "plain",
         "priority",
         "searchable",
         "token",
@@ -109,8 +111,8 @@ class Terms:
         self.searchable = bool(self.job_options.title or self.job_options.index)
         self._type = self.type.encode()
         self._priority = b"%d" % self.priority
-        self._plain = self._lot()
-        self._head = record_head(priority=self.priority, type=self.type, options=encode_options(self.job_options))
+        self.plain = self._lot()
+        self.head = record_head(priority=self.priority, type=self.type, options=encode_options(self.job_options))
 
     def room_seconds(self, of_the_queue: float | None) -> float | None:
         """How long to wait when the queue is full."""
@@ -121,21 +123,27 @@ class Terms:
         return asked_terms(self.job_options.title, self.job_options.index, data)
 
     def new_job(self, payload: bytes, *, watch: bool = False, terms: bytes = b"") -> NewJob:
-        return self._lot(watch, terms) if watch or terms else self._plain, self._head + payload
+        return self._lot(watch, terms) if watch or terms else self.plain, self.head + payload
 
     def _lot(self, watch: bool = False, terms: bytes = b"") -> Lot:
         return lot(self._type, self._priority, self.due, token=self.token, watch=watch, terms=terms)
 
 
-class Draft:
+def new_jobs(drafts: Sequence["Draft"]) -> list[NewJob]:
+    """Of drafts with the same terms."""
+    terms = drafts[0].terms
+    if terms.searchable:
+        return [draft.new_job() for draft in drafts]
+    plain, head = terms.plain, terms.head
+    return [(plain, head + draft.payload) for draft in drafts]
+
+
+class Draft(msgspec.Struct, gc=False):
     """A job that is not in the server yet."""
 
-    __slots__ = ("found_by", "payload", "terms")
-
-    def __init__(self, terms: Terms, payload: bytes, data: Any) -> None:
-        self.terms = terms
-        self.payload = payload
-        self.found_by = terms.terms_of(data) if terms.searchable else b""
+    terms: Terms
+    payload: bytes
+    found_by: bytes = b""
 
     @property
     def type(self) -> str:
@@ -187,7 +195,7 @@ class Enqueuer:
         flying: deque[asyncio.Task[list[int]]] = deque()
         try:
             for at in range(0, len(drafts), MOST_PER_CALL):
-                part = [draft.new_job() for draft in drafts[at : at + MOST_PER_CALL]]
+                part = new_jobs(drafts[at : at + MOST_PER_CALL])
                 flying.append(self._loop.create_task(self._send(part)))
                 if len(flying) >= _MOST_BULK_CALLS:
                     yield await flying.popleft()
@@ -201,7 +209,7 @@ class Enqueuer:
         """Jobs of one type where a call may be refused: one call after the other, so that those stored are the first ones."""
         patience, stored = Patience(room_seconds), 0
         while stored < len(drafts):
-            part = [draft.new_job() for draft in drafts[stored : stored + MOST_PER_CALL]]
+            part = new_jobs(drafts[stored : stored + MOST_PER_CALL])
             ids: list[int] = []
             full: QueueFull | None = None
             try:

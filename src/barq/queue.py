@@ -187,14 +187,17 @@ class Queue:
         if options.get("token") is not None:
             raise InvalidValue("one token can't name many jobs: enqueue them one by one, each with its own")
         terms = self._terms(type, options)
-        return await self._send_many(terms, [Draft(terms, self._encode(item), item) for item in data])
+        return await self._send_many(terms, [self._drafted(terms, item) for item in data])
 
     def create(self, type: str, data: Any = None, **options: Unpack[EnqueueOptions]) -> Job[Any]:
         """Make a job without storing it yet: add callbacks with `job.on`, then `await job.save()`."""
         return Job(self, 0, self._draft(type, data, options))
 
     def _draft(self, type: str, data: Any, options: EnqueueOptions) -> Draft:
-        return Draft(self._terms(type, options), self._encode(data), data)
+        return self._drafted(self._terms(type, options), data)
+
+    def _drafted(self, terms: Terms, data: Any) -> Draft:
+        return Draft(terms, self._encode(data), terms.terms_of(data) if terms.searchable else b"")
 
     def _terms(self, type: str, options: EnqueueOptions) -> Terms:
         """What is asked; where that is nothing but a type, it is worked out once."""

@@ -100,7 +100,8 @@ async def clone(queue: "Queue", id: int, data: Any, *, by: str) -> Job[Any]:
     job = await queue.get(id)
     payload = job._record.payload if data is UNSET else queue._encode(data)
     terms = Terms(job.type, {"priority": job.priority, **_asked(job.options)})
-    draft = Draft(terms, payload, job.data if terms.searchable and data is UNSET else data)
+    found_by = terms.terms_of(job.data if data is UNSET else data) if terms.searchable else b""
+    draft = Draft(terms, payload, found_by)
     made: Job[Any] = Job(queue, 0, draft)
     await queue._save(made, draft)
     if name := actor(by):
