@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 import barq
@@ -72,7 +73,7 @@ async def test_a_producer_and_a_worker_can_do_all_that_they_do(as_role: As, monk
     kept = barq.Retention(count=1, bytes=10_000)
     worker = with_handlers(as_role("worker"))
     worker.space = barq.Queue("q", keep_completed=kept, keep_failed=kept, keep_logs=kept, keep_events=kept).space
-    object.__setattr__(worker.space, "queue", producer.name)
+    msgspec.structs.force_setattr(worker.space, "queue", producer.name)
     async with working(worker, lease=1):
         heard: list[str] = []
         job = producer.create("email", "again", attempts=2).on("complete", heard.append)
