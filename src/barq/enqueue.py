@@ -72,7 +72,7 @@ class EnqueueOptions(TypedDict, total=False):
 
 _AS_THE_QUEUE: Final = -1.0
 _NAMES: Final = EnqueueOptions.__annotations__.keys()
-_PLACING: Final = ("priority", "delay", "token", "durability", "wait_for_room")
+PLACING: Final = ("priority", "delay", "token", "durability", "wait_for_room")
 
 
 class Terms:
@@ -106,7 +106,7 @@ class Terms:
         self.durability = durability_of(options["durability"]) if "durability" in options else None
         wait = options.get("wait_for_room", _AS_THE_QUEUE)
         self.wait_for_room = wait if wait is _AS_THE_QUEUE else seconds_or_none("wait_for_room", wait)
-        asked = {name: value for name, value in options.items() if name not in _PLACING}
+        asked = {name: value for name, value in options.items() if name not in PLACING}
         self.job_options = placed(job_options(**asked), self.due)
         self.searchable = bool(self.job_options.title or self.job_options.index)
         self._type = self.type.encode()

@@ -89,7 +89,7 @@ class PartitionedQueue(Queue):
             name=space.queue,
             space=space,
             target=self.target.of_queue(space.queue, whole=False),
-            _plain_terms={},
+            _known_terms={},
             _sessions=weakref.WeakKeyDictionary(),
         )
         return part

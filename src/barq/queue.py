@@ -60,6 +60,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _MOST_TERMS_KEPT: Final = 10_000
+_OF_ONE_JOB: Final = ("delay", "title", "token")
 MOST_PARTITIONS: Final = 1024
 
 DEFAULT_URL: Final = "redis://127.0.0.1:6379"
@@ -135,7 +136,7 @@ class Queue:
         self._timeout = None if timeout is None else seconds_to_ms("timeout", timeout, least_ms=1) / 1000
         self._durability = durability_of(durability)
         self._max_payload = whole_number("max_payload", max_payload, least=1, most=512 * 1024 * 1024 - 1024)
-        self._plain_terms: dict[str, Terms] = {}
+        self._known_terms: dict[tuple[Any, ...], Terms] = {}
         self.target: Target = self._target_of(url, client).of_queue(name)
         self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = weakref.WeakKeyDictionary()
 
@@ -144,7 +145,7 @@ class Queue:
 
     def __getstate__(self) -> dict[str, Any]:
         """Another process gets the queue's settings; handlers and connections stay where they are."""
-        anew = {"handlers": Handlers(), "test_mode": TestMode(), "_plain_terms": {}, "_sessions": None}
+        anew = {"handlers": Handlers(), "test_mode": TestMode(), "_known_terms": {}, "_sessions": None}
         return {**self.__dict__, **anew}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -200,14 +201,17 @@ class Queue:
         return Draft(terms, self._encode(data), terms.terms_of(data) if terms.searchable else b"")
 
     def _terms(self, type: str, options: EnqueueOptions) -> Terms:
-        """What is asked; where that is nothing but a type, it is worked out once."""
-        if options:
+        """What is asked; what is asked again and again is worked out once."""
+        # with the classes of values, for True equals 1 and is no number of attempts
+        key = (type, *[(name, value, value.__class__) for name, value in options.items()])
+        try:
+            terms = self._known_terms.get(key)
+        except TypeError:  # a list among them, say
             return Terms(type, options)
-        terms = self._plain_terms.get(type) if isinstance(type, str) else None
         if terms is None:
             terms = Terms(type, options)
-            if len(self._plain_terms) < _MOST_TERMS_KEPT:
-                self._plain_terms[type] = terms
+            if len(self._known_terms) < _MOST_TERMS_KEPT and options.keys().isdisjoint(_OF_ONE_JOB):
+                self._known_terms[key] = terms
         return terms
 
     def _encode(self, data: Any) -> bytes:

@@ -1,9 +1,11 @@
 """Task: a typed function bound to a queue. Its own arguments are the job's data; options go through `using`."""
 
+import copy
 import functools
 import inspect
 import typing
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
@@ -11,10 +13,10 @@ import msgspec
 
 from barq.backoff import Backoff, BackoffFunction
 from barq.durability import Durability, durability_of
-from barq.enqueue import EnqueueOptions
+from barq.enqueue import PLACING, EnqueueOptions
 from barq.errors import InvalidPayload, InvalidType, InvalidValue, UnfitData
 from barq.handlers import Handler, check_function, check_process_function, is_coroutine, run_options
-from barq.options import Delay, Priority, due, job_options, priority_number, type_name
+from barq.options import Delay, Priority, due, job_options, priority_number, seconds_or_none, type_name
 
 if TYPE_CHECKING:
     from barq.job import Job
@@ -44,6 +46,8 @@ class TaskOptions(typing.TypedDict, total=False):
     index: Sequence[str]
     """Arguments by which its jobs can be found: with ("customer",) as customer:42."""
     durability: Durability | str
+    wait_for_room: float | timedelta | None
+    """Seconds that an enqueue waits when the queue is full; None = for ever."""
 
 
 class Task(Generic[P, R]):
@@ -54,6 +58,7 @@ class Task(Generic[P, R]):
         self.type = type
         self.function = function
         self._options = options
+        self._signature = inspect.signature(function)
         functools.update_wrapper(self, function)
 
     def __repr__(self) -> str:
@@ -64,7 +69,9 @@ class Task(Generic[P, R]):
 
     def using(self, **options: Unpack[EnqueueOptions]) -> "Task[P, R]":
         """The same task with other options: `await resize.using(delay=60).enqueue(width=10)`."""
-        return Task(self.queue, self.type, self.function, {**self._options, **options})
+        other = copy.copy(self)
+        other._options = {**self._options, **options}
+        return other
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> "Job[Any]":
         """Store a job that calls the function with these arguments.
@@ -76,11 +83,9 @@ class Task(Generic[P, R]):
     def data(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         """The job's data for these arguments: JSON, by the names of the parameters."""
         try:
-            bound = inspect.signature(self.function).bind(*args, **kwargs)
+            bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise InvalidType(
-                f"task {self.type}: {error}; it is {self.type}{inspect.signature(self.function)}"
-            ) from None
+            raise InvalidType(f"task {self.type}: {error}; it is {self.type}{self._signature}") from None
         try:
             plain = msgspec.to_builtins(bound.arguments, enc_hook=_pydantic_to_builtins, order=None)
         except (TypeError, ValueError, RecursionError) as error:
@@ -112,7 +117,8 @@ def make_task(queue: "Queue", function: Callable[P, R], options: dict[str, Any])
     priority_number(rest.get("priority", 0))
     due(rest.get("delay"))
     durability_of(rest.get("durability", "local"))
-    job_options(**{key: value for key, value in rest.items() if key not in ("priority", "delay", "durability")})
+    seconds_or_none("wait_for_room", rest.get("wait_for_room", 0))
+    job_options(**{key: value for key, value in rest.items() if key not in PLACING})
     returned = _hints(function, type).get("return", Any)
     queue.handlers.add(
         Handler(

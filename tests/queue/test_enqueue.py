@@ -124,6 +124,25 @@ async def test_many_jobs_are_stored_in_order_with_the_same_options(queue: barq.Q
     assert (await queue.get(777)).priority == 10
 
 
+async def test_what_was_asked_before_lets_nothing_pass_that_only_equals_it(queue: barq.Queue) -> None:
+    options: list[dict[str, Any]] = [{"attempts": 1}, {"priority": 0}, {"index": ["to"]}, {"index": ("to",)}, {}]
+    for asked in options * 2:
+        job = await queue.get((await queue.enqueue("email", {"to": "ann"}, **asked)).id)
+        assert (job.options.attempts, job.priority, len(job.options.index)) == (1, 0, len(asked.get("index", ())))
+    for wrong in ({"attempts": True}, {"priority": False}, {"attempts": 1.0}, {"attempt": 1}):
+        with pytest.raises((barq.InvalidType, barq.InvalidValue)):
+            await queue.enqueue("email", **wrong)  # type: ignore[arg-type]
+    for type in (("email",), 5, ["email"], None):
+        with pytest.raises(barq.InvalidType):
+            await queue.enqueue(type)  # type: ignore[arg-type]
+
+
+async def test_what_is_kept_of_options_stays_small(queue: barq.Queue) -> None:
+    for number in range(50):
+        await queue.enqueue("email", title=f"to {number}", token=f"{number}", delay=number)
+    assert len(queue._known_terms) == 0
+
+
 async def test_no_job_of_many_is_stored_when_one_is_refused(queue: barq.Queue) -> None:
     with pytest.raises(barq.InvalidPayload, match="finite"):
         await queue.enqueue_many("email", [1, 2, float("nan")])

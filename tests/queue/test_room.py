@@ -77,6 +77,22 @@ async def test_an_enqueue_waits_for_room(make: Make) -> None:
     assert (await second).id == 2
 
 
+async def test_a_task_waits_for_room_when_it_was_told_so(make: Make) -> None:
+    queue = make(max_waiting=1)
+
+    @queue.task(wait_for_room=10)
+    async def email() -> None: ...
+
+    first = await email.enqueue()
+    second = asyncio.create_task(email.enqueue())
+    await asyncio.sleep(0.1)
+    assert not second.done()
+    await queue.cancel(first.id)
+    assert (await second).id > first.id
+    with pytest.raises(barq.QueueFull):
+        await email.using(wait_for_room=0).enqueue()
+
+
 async def test_a_wait_for_room_has_an_end(make: Make) -> None:
     queue = make(max_waiting=1)
     await queue.enqueue("email")

@@ -227,6 +227,8 @@ def test_bad_options_of_handlers_and_tasks(options: dict[str, Any], says: str) -
         ({"delay": -1}, "delay must be"),
         ({"title": ""}, "title must"),
         ({"durability": "disk"}, "durability must"),
+        ({"wait_for_room": -1}, "wait_for_room must"),
+        ({"token": "one"}, "a task has no option 'token'"),
     ],
 )
 def test_bad_options_of_tasks(options: dict[str, Any], says: str) -> None:
