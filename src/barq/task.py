@@ -147,16 +147,23 @@ def arguments_of(function: Callable[..., Any], type: str) -> Callable[[Any], dic
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise InvalidType(f"task {type}: parameter {parameter} has no name of its own to be sent under")
 
+    known = frozenset(parameters)
+    needed = frozenset(name for name, parameter in parameters.items() if parameter.default is parameter.empty)
+
     def arguments(data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             raise UnfitData(f"task {type}: data must be its arguments by name, got {data!r:.80}")
-        if unknown := data.keys() - parameters.keys():
-            raise UnfitData(f"task {type} has no parameter {', '.join(sorted(unknown))}")
-        if missing := [p.name for p in parameters.values() if p.default is p.empty and p.name not in data]:
+        if not known.issuperset(data):
+            raise UnfitData(f"task {type} has no parameter {', '.join(sorted(data.keys() - known))}")
+        if not needed <= data.keys():
+            missing = [name for name in parameters if name in needed and name not in data]
             raise UnfitData(f"task {type}: {', '.join(missing)} is missing in the job's data")
-        return {
-            name: _converted(value, hints.get(name, Any), f"{type}: {name}", UnfitData) for name, value in data.items()
-        }
+        given = dict(data)
+        for name, value in data.items():
+            hint = hints.get(name, Any)
+            if hint is not value.__class__:
+                given[name] = _converted(value, hint, f"{type}: {name}", UnfitData)
+        return given
 
     return arguments
 
