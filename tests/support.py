@@ -94,9 +94,10 @@ def wait_until(true: Callable[[], object], what: str, *, seconds: float = 20.0) 
 
 
 async def until(true: Callable[[], Awaitable[object]], what: str, *, seconds: float = 20.0) -> None:
-    """The same for a condition that has to be asked of the server."""
-    deadline = time.monotonic() + seconds
+    """The same for a condition that has to be asked of the server: what takes longer is asked less often."""
+    began = time.monotonic()
     while not await true():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise AssertionError(f"not within {seconds} s: {what}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(min(0.05, max(0.005, waited / 10)))

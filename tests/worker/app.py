@@ -120,7 +120,11 @@ def made(url: str, name: str) -> barq.Queue:
     return queue
 
 
-if __name__ == "__main__":
-    worker = barq.Worker(made(sys.argv[1], sys.argv[2]), **json.loads(sys.argv[3]))
+def main(url: str, name: str, options: str) -> None:
+    worker = barq.Worker(made(url, name), **json.loads(options))
     worker.run_blocking()
     print("stopped", worker.done, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,6 +1,8 @@
 """Fixtures of the worker tests: worker processes that can be killed."""
 
+import functools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,54 +13,75 @@ from typing import Any
 import pytest
 
 import barq
-from tests.support import ROOT, Server, until
+from tests.support import ROOT, Server, until, wait_until
+from tests.worker.nursery import Nursery
 
 
 class Process:
-    """One worker process of tests/worker/app.py."""
+    """One worker process of tests/worker/app.py: forked from the nursery, or `plainly` started as a program."""
 
-    def __init__(self, url: str, name: str, log: Path, **options: Any) -> None:
+    def __init__(self, nursery: Nursery, url: str, name: str, log: Path, *, plainly: bool, **options: Any) -> None:
         self.log = log
-        with log.open("wb") as output:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "tests.worker.app", url, name, json.dumps(options)],
+        argv = [url, name, json.dumps(options)]
+        self._code = (self._plain if plainly else self._forked)(nursery, argv)
+        self._ended: int | None = None
+
+    def _plain(self, _nursery: Nursery, argv: list[str]) -> Callable[[], int | None]:
+        with self.log.open("wb") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "tests.worker.app", *argv],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=ROOT,
                 start_new_session=True,
             )
+        self.pid = child.pid
+        return child.poll
 
-    @property
-    def pid(self) -> int:
-        return self._child.pid
+    def _forked(self, nursery: Nursery, argv: list[str]) -> Callable[[], int | None]:
+        self.pid = nursery.start(self.log, *argv)
+        return functools.partial(nursery.code, self.pid)
 
     def signal(self, number: signal.Signals) -> None:
-        self._child.send_signal(number)
+        if self.alive:  # until that is asked again, the pid is its own
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
-        self._child.kill()
-        self._child.wait()
+        self.signal(signal.SIGKILL)
+        self.ended()
 
     def ended(self, *, within: float = 20) -> int:
         """Wait until it has ended by itself; its exit code."""
-        return self._child.wait(within)
+        wait_until(lambda: not self.alive, f"worker {self.pid} has ended", seconds=within)
+        assert self._ended is not None
+        return self._ended
 
     @property
     def alive(self) -> bool:
-        return self._child.poll() is None
+        if self._ended is None:
+            self._ended = self._code()
+        return self._ended is None
 
 
 Start = Callable[..., Process]
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    made = Nursery()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def start(server: Server, name: str, tmp_path: Path) -> Iterator[Start]:
+def start(nursery: Nursery, server: Server, name: str, tmp_path: Path) -> Iterator[Start]:
     """Starts worker processes with a lease of 1 second."""
     started: list[Process] = []
 
-    def start_one(*, url: str = server.url, **options: Any) -> Process:
+    def start_one(*, url: str = server.url, plainly: bool = False, **options: Any) -> Process:
         log = tmp_path / f"worker {len(started)}.log"
-        started.append(Process(url, name, log, **{"lease": 1, "grace": 10, **options}))
+        options = {"lease": 1, "grace": 10, **options}
+        started.append(Process(nursery, url, name, log, plainly=plainly, **options))
         return started[-1]
 
     yield start_one

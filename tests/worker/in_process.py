@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 import barq
 import barq.sync
@@ -62,10 +61,17 @@ def talk_on(job: Job) -> None:
 
 def talk_nonsense(job: Job) -> None:
     for value in (None, 5, "x" * 20_000):
-        with pytest.raises((barq.InvalidValue, barq.InvalidType)):
-            job.log(value)  # type: ignore[arg-type]
-    with pytest.raises(barq.InvalidValue):
-        job.progress(1, 2, object())
+        assert refused(lambda value=value: job.log(value), barq.InvalidValue, barq.InvalidType)
+    assert refused(lambda: job.progress(1, 2, object()), barq.InvalidValue)
+
+
+def refused(say: Callable[[], Any], *errors: type[Exception]) -> bool:
+    """Without pytest, whose import costs each child more than barq's."""
+    try:
+        say()
+    except errors:
+        return True
+    return False
 
 
 def talk_late(job: Job) -> list[str]:

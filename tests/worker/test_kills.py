@@ -23,11 +23,11 @@ async def names_of(queue: barq.Queue, job: barq.Job, last: str) -> list[str]:
 
 
 async def test_killed_while_idle_a_worker_takes_nothing_with_it(queue: barq.Queue, start: Start) -> None:
-    first = start()
+    first = start(plainly=True)
     await ready(queue)
     first.kill()
     job = await queue.enqueue("quick")
-    second = start()
+    second = start(plainly=True)
     assert await job.result(20) == second.pid
     assert (await job.refresh()).attempt == 1
 

@@ -17,6 +17,7 @@ import barq.sync
 from tests.support import until, wait_until
 from tests.worker import in_process
 from tests.worker.conftest import Start, in_state, open_gate, running
+from tests.worker.nursery import Nursery
 from tests.worker.running import work_off, working
 from tests.worker.test_words import told
 
@@ -56,7 +57,7 @@ def children() -> set[int]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Any:
+def nothing_is_left(nursery: Nursery) -> Any:
     before, threads = children(), set(threading.enumerate())
     yield
     wait_until(lambda: not children() - before, "no process is left")
@@ -410,7 +411,7 @@ async def test_no_child_outlives_a_worker_that_is_killed(queue: barq.Queue, star
 async def test_a_child_that_takes_no_notice_does_not_outlive_its_worker_either(
     queue: barq.Queue, start: Start, gate: Path
 ) -> None:
-    worker = start(types=["wait_stubbornly"])
+    worker = start(plainly=True, types=["wait_stubbornly"])
     pid = await pid_of(queue, await queue.enqueue("wait_stubbornly", str(gate)))
     worker.kill()
     await ended(pid, seconds=5)
@@ -418,7 +419,7 @@ async def test_a_child_that_takes_no_notice_does_not_outlive_its_worker_either(
 
 async def test_ctrl_c_is_for_the_worker(queue: barq.Queue, start: Start, gate: Path) -> None:
     """A terminal sends it to the whole process group."""
-    worker, job = start(types=["wait"]), await queue.enqueue("wait", str(gate))
+    worker, job = start(plainly=True, types=["wait"]), await queue.enqueue("wait", str(gate))
     pid = await pid_of(queue, job)
     os.killpg(worker.pid, signal.SIGINT)
     await asyncio.sleep(0.3)

@@ -58,7 +58,7 @@ async def test_a_second_signal_does_not_wait(queue: barq.Queue, start: Start, ga
 
 
 async def test_an_idle_worker_ends_within_moments(queue: barq.Queue, start: Start) -> None:
-    worker = start()
+    worker = start(plainly=True)
     await ready(queue)
     await queue.enqueue("quick")
     worker.signal(signal.SIGTERM)
