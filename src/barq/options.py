@@ -1,5 +1,6 @@
 """Options: what a caller may ask of a job, checked at the call and turned into what the server stores."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -46,6 +47,7 @@ def encode_options(options: JobOptions) -> bytes:
     return b"" if options == PLAIN else _encode(options)
 
 
+@functools.lru_cache(1000)  # many jobs are asked the same of
 def decode_options(text: bytes) -> JobOptions:
     return _decoder.decode(text) if text else PLAIN
 
