@@ -10,7 +10,7 @@ import pytest
 import barq
 from tests.support import Server, until
 from tests.worker.conftest import Start, listening, ready
-from tests.worker.running import working
+from tests.worker.running import work_off, working
 
 
 class Meter:
@@ -85,6 +85,30 @@ async def test_no_more_of_a_type_run_than_its_own_limit(queue: barq.Queue) -> No
         await finished(queue, 160)
     assert limited.most == 2
     assert free.most > 2
+
+
+def add_plain(queue: barq.Queue, *types: str) -> None:
+    for type_ in types:
+        queue.handler(type_)(lambda job: job.data)
+
+
+async def test_types_that_share_one_thread_are_all_waited_for(
+    queue: barq.Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("barq.worker.claim.LONGEST_WAIT_SECONDS", 60.0)
+    add_plain(queue, "a", "b", "c")
+    async with working(queue, threads=1):
+        for type_ in "cabbac":
+            await listening(queue)
+            assert await (await queue.enqueue(type_, type_)).result(20) == type_
+
+
+@pytest.mark.parametrize("type_", ["a", "b", "c"])
+async def test_a_burst_runs_jobs_of_all_types_that_share_one_thread(queue: barq.Queue, type_: str) -> None:
+    add_plain(queue, "a", "b", "c")
+    await queue.enqueue_many(type_, range(3))
+    worker = await work_off(queue, threads=1)
+    assert worker.done == 3
 
 
 async def test_plain_handlers_have_so_many_threads(queue: barq.Queue) -> None:

@@ -72,8 +72,8 @@ class Listener:
 
     def nothing_to_claim(self, brought: Claim, room: Room) -> None:
         """A claim found nothing: wait for work, also of types that only now have room."""
-        self._due_in_ms = brought.due_in_ms
-        self.found_nothing = True
+        self.found_nothing = not self._slots.leaves_out(room)
+        self._due_in_ms = brought.due_in_ms if self.found_nothing else 0
         self._woken.set()
         self._nothing()
         if self._waiting and not self._slots.listens_to(room):
@@ -83,17 +83,16 @@ class Listener:
         while not self._stopping:
             await self._woken.wait()
             self._woken.clear()
-            room = self._slots.open()
+            room, most = self._slots.open_to_wait()
             if room and self._claiming and not self._stopping:
                 try:
-                    await self._wait_and_claim(room)
+                    await self._wait_and_claim(room, min(most, self._turns.most_per_claim))
                 except BarqError as error:  # it is a connection of its own: what it met may pass
                     log.warning("waiting for work: %s", error)
                     await asyncio.sleep(_TROUBLE_SECONDS)
                     self._woken.set()
 
-    async def _wait_and_claim(self, room: Room) -> None:
-        most = min(self._slots.free, self._turns.most_per_claim)
+    async def _wait_and_claim(self, room: Room, most: int) -> None:
         types = sorted(type_ for type_, _ in room)
         due_ms = LONGEST_WAIT_SECONDS * 1000 if self._due_in_ms is None else self._due_in_ms
         least, self._rest = self._rest, _LEAST_WAIT_SECONDS

@@ -119,6 +119,25 @@ class Slots:
                 room.append((lane.type, most))
         return room
 
+    def open_to_wait(self) -> tuple[Room, int]:
+        """The same for a wait for work, and how many jobs it may bring.
+
+        Where more types share seats than are free, it still is for all of them: a wait for some would leave the jobs of
+        the others alone as long as it lasts. It brings no more than there are seats, then.
+        """
+        room = self.open()
+        short = [lane for lane in self._left_out(room) if self.free > 0]
+        seats = [lane.seats.free for lane in short if lane.seats is not None]
+        return room + [(lane.type, 1) for lane in short], min([self.free, *seats])
+
+    def leaves_out(self, room: Room) -> bool:
+        """Whether types have room that are neither asked for in this one nor waited for already."""
+        return bool(self._left_out(room))
+
+    def _left_out(self, room: Room) -> list[Lane]:
+        asked = {type_ for type_, _ in room}.union(self._listened)
+        return [lane for lane in self.lanes.values() if lane.has_room and lane.type not in asked]
+
     def listen(self, types: Collection[str], most: int) -> None:
         """Keep room for what a wait for these types may bring; () and 0 when it is over."""
         self.free += self._kept - most
