@@ -29,8 +29,8 @@ from tests.support import ROOT, wait_until
 
 
 def test_a_short_run_holds(tmp_path: Path) -> None:
-    """12 seconds of all faults. A longer one is `make chaos`."""
-    words = "--seed 7 --seconds 12 --calibrate 3 --workers 3 --producers 1 --floor 0 --keep --folder"
+    """8 seconds of all faults, closer together. A longer one is `make chaos`."""
+    words = "--seed 7 --seconds 8 --per-minute 200 --calibrate 1 --workers 3 --producers 1 --floor 0 --keep --folder"
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults", *words.split(), str(tmp_path / "run")],
         capture_output=True,
@@ -43,6 +43,8 @@ def test_a_short_run_holds(tmp_path: Path) -> None:
     assert "seed 7" in done.stdout
     assert "fault while under way:" in done.stdout
     assert done.stdout.count("\nholds ") == 17
+    struck = {one.fault for one in read(tmp_path / "run" / "seed-7" / "driver.ledger") if isinstance(one, Struck)}
+    assert len(struck) >= 6, f"of {len(FAULTS)} kinds of faults only {struck}"
 
 
 def test_a_run_in_which_nothing_is_worked_off_ends_and_says_how_all_stood(

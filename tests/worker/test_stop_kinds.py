@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -26,33 +26,59 @@ async def all_kinds(queue: barq.Queue, gate: Path) -> list[barq.Job]:
     return [*jobs, delayed]
 
 
+TRIES = 3
+"""How fast they go back depends on what else the machine does: one of so many stops has to take less than a second."""
+
+
 @pytest.mark.parametrize("signals", [1, 2])
 async def test_jobs_of_all_kinds_go_back_within_a_second_and_burn_nothing(
     queue: barq.Queue, start: Start, gate: Path, signals: int
 ) -> None:
-    worker = start(grace=0.1 if signals == 1 else 60, lease=60)
-    jobs = await all_kinds(queue, gate)
-    worker.signal(signal.SIGTERM)
-    if signals == 2:
-        await asyncio.sleep(0.2)
-        assert worker.alive
+    took: list[float] = []
+    while len(took) < TRIES and min(took, default=1.0) >= 1.0:
+        gate = gate.with_name(f"gate {len(took)}")
+        worker = start(grace=0.1 if signals == 1 else 60, lease=60)
+        jobs = await all_kinds(queue, gate)
+        if signals == 2:
+            worker.signal(signal.SIGTERM)
+            await asyncio.sleep(0.2)
+            assert worker.alive
+        began = await server_time(queue)
         worker.signal(signal.SIGTERM)
-    began = time.monotonic()
-    for job in jobs[:-1]:
-        await in_state(queue, job, "waiting")
-    took = time.monotonic() - began
-    assert took < 10, "long before a lease ends; on an idle machine within a second"
-    for job in jobs[:-1]:
-        assert (job.failures, job.run.rescues) == (1 if job.type == "second try" else 0, 0), job.type
-    open_gate(gate)  # a thread can't be stopped
-    assert worker.ended(within=20) == 0
-    start()
+        for job in jobs[:-1]:
+            await in_state(queue, job, "waiting")
+            assert (job.failures, job.run.rescues) == (1 if job.type == "second try" else 0, 0), job.type
+        took.append(max([at async for at in went_back_at(queue, jobs)]) - began)
+        open_gate(gate)  # a thread can't be stopped
+        assert worker.ended(within=20) == 0
+        await run_all_the_same(queue, start, jobs)
+    assert min(took) < 1.0, f"by the server's clock they went back after {took} s"
+
+
+async def server_time(queue: barq.Queue) -> float:
+    link = await queue._here().store._connected(None)
+    seconds, micros = await link.call(b"TIME")
+    return int(seconds) + int(micros) / 1e6
+
+
+async def went_back_at(queue: barq.Queue, jobs: list[barq.Job]) -> AsyncIterator[float]:
+    ids = {job.id for job in jobs}
+    async for event in queue.events("0", wait=False):
+        if event.name == "requeue" and event.job_id in ids:
+            yield event.at.timestamp()
+
+
+async def run_all_the_same(queue: barq.Queue, start: Start, jobs: list[barq.Job]) -> None:
+    """Another worker runs each of them once, to its end."""
+    second = start()
     for job in jobs:
         await job.result(30)
-    told = Counter([event.job_id async for event in queue.events("0", wait=False) if event.name == "complete"])
-    assert told == Counter([job.id for job in jobs])
+    ids = {job.id for job in jobs}
+    told = [event.job_id async for event in queue.events("0", wait=False) if event.name == "complete"]
+    assert Counter(id_ for id_ in told if id_ in ids) == Counter(ids)
     kept = await queue.get(next(job.id for job in jobs if job.type == "patient"))
     assert kept.returned == 1, "its step ran once over both attempts"
+    second.kill()
 
 
 async def test_stops_again_and_again_under_load_lose_and_double_nothing(queue: barq.Queue, start: Start) -> None:
