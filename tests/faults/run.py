@@ -338,9 +338,16 @@ def run(plan: Plan, folder: Path) -> Result:
     folder.mkdir(parents=True)
 
     async def run_here() -> Result:
+        here = asyncio.current_task()
+        assert here is not None
+        # an exception in the middle of whatever runs then may leave processes that nobody knows of
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, here.cancel)
         return await Run(plan, folder).run()
 
-    return asyncio.run(run_here())
+    try:
+        return asyncio.run(run_here())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def forget(folder: Path) -> None:

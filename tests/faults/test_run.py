@@ -221,14 +221,15 @@ def test_a_run_that_is_ended_takes_its_workers_along(tmp_path: Path, number: sig
 
 
 def processes(folder: Path) -> list[str]:
-    """The command lines of the processes that have something to do with a folder."""
+    """The command lines and folders of the processes that have something to do with a folder."""
     lines = (" ".join(_words(process)) for process in psutil.process_iter())
     return [line for line in lines if str(folder) in line]
 
 
 def _words(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
+        # a server that runs shows a title of its own, but it stands in its folder
+        return [*process.cmdline(), process.cwd()] if process.status() != psutil.STATUS_ZOMBIE else []
     except psutil.Error:
         return []
 
