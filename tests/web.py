@@ -1,4 +1,24 @@
-"""What several tests of pages need."""
+"""What several tests of pages need: a browser, and a script that looks at contrasts."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+
+from playwright.sync_api import Browser, sync_playwright
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser for one module: its tests share an `xdist_group`, so that no other process starts one for them as well."""
+    found = shutil.which("chromium")
+    assert found, "chromium is not installed, so the pages can't be tested: apt-get install chromium"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield running
+        running.close()
+
 
 CONTRASTS = """() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });

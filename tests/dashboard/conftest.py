@@ -8,8 +8,9 @@ from playwright.sync_api import Browser
 
 import barq
 import barq.sync
-from tests.dashboard.serving import Dashboard, Person, chromium
+from tests.dashboard.serving import Dashboard, Person
 from tests.support import Server
+from tests.web import chromium
 
 See = Callable[..., Person]
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,13 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import barq
 import barq.dashboard
 from tests.support import Server, wait_until
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 WAIT_MS = 20_000
 expect.set_options(timeout=WAIT_MS)  # 5 s are too few for a browser on a busy machine
 
@@ -78,16 +76,6 @@ def work_off(queue: barq.Queue) -> None:
 async def _run(queue: barq.Queue, worker: barq.Worker) -> None:
     async with queue:
         await worker.run(signals=False)
-
-
-@contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    found = shutil.which("chromium")
-    assert found, "chromium is not installed, so the pages can't be tested: apt-get install chromium"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield running
-        running.close()
 
 
 class Person:

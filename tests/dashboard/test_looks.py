@@ -12,6 +12,8 @@ from tests.dashboard.serving import Dashboard, Person, work_off
 from tests.support import Server
 from tests.web import CONTRASTS
 
+pytestmark = pytest.mark.xdist_group("dashboard-looks")  # one browser for all of them
+
 WIDTHS = [1400, 400, 960, 320]
 PLACES = ["", "jobs", "jobs?q=state:failed", "failures", "job/1", "workers", "server"]
 

@@ -19,6 +19,8 @@ from tests.dashboard.conftest import See
 from tests.dashboard.serving import Dashboard, Person, work_off, working
 from tests.support import Server, wait_until
 
+pytestmark = pytest.mark.xdist_group("dashboard-pages")  # one browser for all of them
+
 # ---- live
 
 

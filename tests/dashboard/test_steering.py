@@ -11,6 +11,8 @@ from tests.dashboard.conftest import See
 from tests.dashboard.serving import work_off, working
 from tests.support import wait_until
 
+pytestmark = pytest.mark.xdist_group("dashboard-steering")  # one browser for all of them
+
 
 def test_a_worker_is_drained_goes_on_and_is_stopped(see: See, jobs: barq.sync.Queue, handlers: barq.Queue) -> None:
     begun, release = threading.Event(), threading.Event()

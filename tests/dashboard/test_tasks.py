@@ -15,6 +15,8 @@ from tests.dashboard.conftest import See
 from tests.dashboard.serving import work_off, working
 from tests.support import Server, wait_until
 
+pytestmark = pytest.mark.xdist_group("dashboard-tasks")  # one browser for all of them
+
 
 class MailboxFull(Exception):
     pass

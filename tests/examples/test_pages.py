@@ -1,17 +1,17 @@
 """The pages of tasks 9 and 10 in headless Chromium: people reserve by clicking, and see what others reserve."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.examples.service import Service
 from tests.support import Server
-from tests.web import CONTRASTS
+from tests.web import CONTRASTS, chromium
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+pytestmark = pytest.mark.xdist_group("example-pages")  # one browser for all of them
+
 SERVICES = ["9-stock.py", "100-seat.py"]
 
 Open = Callable[..., Page]
@@ -19,12 +19,8 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    assert chromium, "chromium is not installed, so the pages can't be tested: apt-get install chromium"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
