@@ -301,7 +301,7 @@ async def many_types(rig: Rig) -> list[Result]:
         beside = await median_of(3, lambda: _few(rig, queue, few))
         began = time.perf_counter()
         shown = subprocess.run(
-            [sys.executable, "-m", "barq.cli", "info", "--url", rig.url], check=True, capture_output=True
+            [sys.executable, "-m", "barq", "info", "--url", rig.url], check=True, capture_output=True
         )
         info = time.perf_counter() - began
         return [

@@ -161,7 +161,7 @@ async def _burnt(rig: Rig, count: int) -> float:
         options = ("benchmarks.burner:queue", "--processes", str(count), "--concurrency", "4")
         with rig.all_cores():
             worker = subprocess.Popen(
-                [sys.executable, "-m", "barq.cli", "worker", *options],
+                [sys.executable, "-m", "barq", "worker", *options],
                 env={**os.environ, "BARQ_URL": rig.url},
                 stderr=subprocess.DEVNULL,
             )

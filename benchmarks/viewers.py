@@ -86,7 +86,7 @@ async def main(viewers: int) -> None:
             worker = barq.Worker(queue, concurrency=RUNNING + 20)
             working = asyncio.create_task(worker.run(signals=False))
             await running.wait()
-            command = [sys.executable, "-m", "barq.cli", "dashboard", "--port", "0", "--queue", "viewers", "--url", url]
+            command = [sys.executable, "-m", "barq", "dashboard", "--port", "0", "--queue", "viewers", "--url", url]
             with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as served:
                 assert served.stderr is not None
                 found = re.search(r"http://[\d.:]+", served.stderr.readline())

@@ -1,6 +1,5 @@
-"""`python -m barq` is the command line as well, for where the scripts of an environment are not on the path."""
+"""`python -m barq` is `barq`."""
 
 from barq.cli import main
 
-if __name__ == "__main__":
-    main()
+main(prog_name="barq")

@@ -28,7 +28,7 @@ from barq.options import (
 )
 from barq.protocol import calls
 from barq.protocol.call import MOST_PER_CALL, Space
-from barq.protocol.calls import Lot, NewJob, lot
+from barq.protocol.calls import Lot, NewJob, lot_of
 from barq.record import record_head
 from barq.room import Patience, refusal, taken
 from barq.store.store import Store
@@ -72,20 +72,20 @@ class EnqueueOptions(TypedDict, total=False):
 
 _AS_THE_QUEUE: Final = -1.0
 _NAMES: Final = EnqueueOptions.__annotations__.keys()
-PLACING: Final = ("priority", "delay", "token", "durability", "wait_for_room")
+_PLACING: Final = ("priority", "delay", "token", "durability", "wait_for_room")
 
 
 class Terms:
     """What is asked of a job but its data, checked and encoded. Shared by all jobs of which the same is asked."""
 
     __slots__ = (
+        "_head",
+        "_plain",
         "_priority",
         "_type",
         "due",
         "durability",
-        "head",
         "job_options",
-        "plain",
         "priority",
         "searchable",
         "token",
@@ -106,13 +106,13 @@ class Terms:
         self.durability = durability_of(options["durability"]) if "durability" in options else None
         wait = options.get("wait_for_room", _AS_THE_QUEUE)
         self.wait_for_room = wait if wait is _AS_THE_QUEUE else seconds_or_none("wait_for_room", wait)
-        asked = {name: value for name, value in options.items() if name not in PLACING}
+        asked = {name: value for name, value in options.items() if name not in _PLACING}
         self.job_options = placed(job_options(**asked), self.due)
         self.searchable = bool(self.job_options.title or self.job_options.index)
         self._type = self.type.encode()
         self._priority = b"%d" % self.priority
-        self.plain = self._lot()
-        self.head = record_head(priority=self.priority, type=self.type, options=encode_options(self.job_options))
+        self._plain = self._lot()
+        self._head = record_head(priority=self.priority, type=self.type, options=encode_options(self.job_options))
 
     def room_seconds(self, of_the_queue: float | None) -> float | None:
         """How long to wait when the queue is full."""
@@ -122,20 +122,19 @@ class Terms:
         """What a job with this data can be searched for, beside what every job can. Raises InvalidPayload."""
         return asked_terms(self.job_options.title, self.job_options.index, data)
 
-    def new_job(self, payload: bytes, *, watch: bool = False, terms: bytes = b"") -> NewJob:
-        return self._lot(watch, terms) if watch or terms else self.plain, self.head + payload
+    def new_job(self, draft: "Draft", *, watch: bool = False) -> NewJob:
+        lot = self._lot(watch, draft.found_by) if watch or draft.found_by else self._plain
+        return lot, self._head + draft.payload
+
+    def new_jobs(self, drafts: Sequence["Draft"]) -> list[NewJob]:
+        """Of drafts with these terms."""
+        if self.searchable:
+            return [self.new_job(draft) for draft in drafts]
+        lot, head = self._plain, self._head
+        return [(lot, head + draft.payload) for draft in drafts]
 
     def _lot(self, watch: bool = False, terms: bytes = b"") -> Lot:
-        return lot(self._type, self._priority, self.due, token=self.token, watch=watch, terms=terms)
-
-
-def new_jobs(drafts: Sequence["Draft"]) -> list[NewJob]:
-    """Of drafts with the same terms."""
-    terms = drafts[0].terms
-    if terms.searchable:
-        return [draft.new_job() for draft in drafts]
-    plain, head = terms.plain, terms.head
-    return [(plain, head + draft.payload) for draft in drafts]
+        return lot_of(self._type, self._priority, self.due, token=self.token, watch=watch, terms=terms)
 
 
 class Draft(msgspec.Struct, gc=False):
@@ -152,9 +151,6 @@ class Draft(msgspec.Struct, gc=False):
     @property
     def priority(self) -> int:
         return self.terms.priority
-
-    def new_job(self, *, watch: bool = False) -> NewJob:
-        return self.terms.new_job(self.payload, watch=watch, terms=self.found_by)
 
 
 class Enqueuer:
@@ -187,7 +183,10 @@ class Enqueuer:
         return await stored
 
     async def many(self, drafts: Sequence[Draft], *, room_seconds: float | None = 0.0) -> AsyncIterator[list[int]]:
-        """Store jobs in calls of MOST_PER_CALL, in order; gives the ids of each call. At an error the first calls count."""
+        """Store jobs of the same terms in calls of MOST_PER_CALL, in order; gives the ids of each call.
+
+        At an error the first calls count.
+        """
         if room_seconds != 0 or self._space.limits is not NO_LIMITS:
             async for ids in self._in_turn(drafts, room_seconds):
                 yield ids
@@ -195,7 +194,7 @@ class Enqueuer:
         flying: deque[asyncio.Task[list[int]]] = deque()
         try:
             for at in range(0, len(drafts), MOST_PER_CALL):
-                part = new_jobs(drafts[at : at + MOST_PER_CALL])
+                part = drafts[0].terms.new_jobs(drafts[at : at + MOST_PER_CALL])
                 flying.append(self._loop.create_task(self._send(part)))
                 if len(flying) >= _MOST_BULK_CALLS:
                     yield await flying.popleft()
@@ -209,7 +208,7 @@ class Enqueuer:
         """Jobs of one type where a call may be refused: one call after the other, so that those stored are the first ones."""
         patience, stored = Patience(room_seconds), 0
         while stored < len(drafts):
-            part = new_jobs(drafts[stored : stored + MOST_PER_CALL])
+            part = drafts[0].terms.new_jobs(drafts[stored : stored + MOST_PER_CALL])
             ids: list[int] = []
             full: QueueFull | None = None
             try:

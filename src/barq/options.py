@@ -47,7 +47,7 @@ def encode_options(options: JobOptions) -> bytes:
     return b"" if options == PLAIN else _encode(options)
 
 
-@functools.lru_cache(1000)  # many jobs are asked the same of
+@functools.lru_cache(1000)  # the same is asked of many jobs
 def decode_options(text: bytes) -> JobOptions:
     return _decoder.decode(text) if text else PLAIN
 

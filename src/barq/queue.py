@@ -251,8 +251,9 @@ class Queue:
         return made
 
     async def _send(self, draft: Draft, *, watch: bool = False) -> int:
-        enqueuer, new_job = self._here().enqueuer_of(draft.terms.durability), draft.new_job(watch=watch)
-        room_seconds = draft.terms.room_seconds(self._wait_for_room)
+        terms, enqueuer = draft.terms, self._here().enqueuer_of(draft.terms.durability)
+        new_job = terms.new_job(draft, watch=watch)
+        room_seconds = terms.room_seconds(self._wait_for_room)
         if room_seconds == 0:
             return await enqueuer.one(new_job)
         return await when_there_is_room(lambda: enqueuer.one(new_job), room_seconds)

@@ -48,7 +48,8 @@ async def when_there_is_room(store: Callable[[], Awaitable[R]], seconds: float |
 
 def refusal(space: Space, job: NewJob, why: int) -> QueueFull:
     """The error for a job that the enqueue script refused."""
-    type = job[0][0].decode()
+    (type_, *_), _ = job
+    type = type_.decode()
     if why == TYPE_FULL:
         most = space.limits.waiting_of(type)
         return QueueFull(

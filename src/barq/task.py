@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 import msgspec
 
 from barq.backoff import Backoff, BackoffFunction
-from barq.durability import Durability, durability_of
-from barq.enqueue import PLACING, EnqueueOptions
+from barq.durability import Durability
+from barq.enqueue import EnqueueOptions, Terms
 from barq.errors import InvalidPayload, InvalidType, InvalidValue, UnfitData
 from barq.handlers import Handler, check_function, check_process_function, is_coroutine, run_options
-from barq.options import Delay, Priority, due, job_options, priority_number, seconds_or_none, type_name
+from barq.options import Delay, Priority, type_name
 
 if TYPE_CHECKING:
     from barq.job import Job
@@ -114,11 +114,7 @@ def make_task(queue: "Queue", function: Callable[P, R], options: dict[str, Any])
         check_process_function(function)
     if not isinstance(rest.get("backoff"), Backoff):
         rest.pop("backoff", None)  # a function can't be stored with the job: the worker that runs it has it
-    priority_number(rest.get("priority", 0))
-    due(rest.get("delay"))
-    durability_of(rest.get("durability", "local"))
-    seconds_or_none("wait_for_room", rest.get("wait_for_room", 0))
-    job_options(**{key: value for key, value in rest.items() if key not in PLACING})
+    Terms(type, rest)  # which checks them
     returned = _hints(function, type).get("return", Any)
     queue.handlers.add(
         Handler(

@@ -1,7 +1,7 @@
 """A process that has the command line loaded and forks for each command, for starting Python costs more than most commands.
 
 `Ready().run(…)` does what `subprocess.run` would: a process of its own with its own environment, folder and streams. Tests
-of starts, signals and imports run `python -m barq.cli` itself.
+of starts, signals and imports run `python -m barq` itself.
 """
 
 import contextlib

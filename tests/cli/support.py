@@ -14,7 +14,7 @@ from typing import Any
 from tests.cli.ready import ready
 from tests.support import wait_until
 
-BARQ = [sys.executable, "-m", "barq.cli"]
+BARQ = [sys.executable, "-m", "barq"]
 
 
 def environment(**more: str) -> dict[str, str]:

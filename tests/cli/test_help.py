@@ -44,11 +44,6 @@ def test_the_engine_imports_nothing_that_few_need() -> None:
         assert module not in needed
 
 
-def test_python_runs_it_as_a_module() -> None:
-    done = subprocess.run([sys.executable, "-m", "barq", "--version"], capture_output=True, text=True, timeout=30)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"barq {barq.__version__}\n", "")
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_is_where_the_table_says_and_has_help(name: str) -> None:
     command = main.get_command(click.Context(main), name)

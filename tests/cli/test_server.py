@@ -8,14 +8,14 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from barq.store import embedded
 from barq.store.talk import Wire
+from tests.support import wait_until
 
 
 @pytest.fixture
@@ -74,13 +74,6 @@ def line(process: "subprocess.Popen[str]") -> str:
     return process.stderr.readline()
 
 
-def eventually(condition: Callable[[], object], *, within: float = 20) -> None:
-    give_up_at = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < give_up_at, "it did not come true in time"
-        time.sleep(0.005)
-
-
 # ---- in the foreground
 
 
@@ -119,7 +112,7 @@ def test_the_server_ends_when_the_foreground_is_killed(folder: Path) -> None:
     with foreground(folder) as process:
         line(process)
         process.kill()
-        eventually(lambda: embedded.running(folder) is None)
+        wait_until(lambda: embedded.running(folder) is None, "it has stopped")
 
 
 def test_the_foreground_prints_json(folder: Path) -> None:

@@ -11,7 +11,7 @@ from barq.audit import Act, acts_of
 from barq.listing import Exchange
 from barq.protocol import acts, calls, reads, retention, streams
 from barq.protocol.call import Call, Space
-from barq.protocol.calls import Claim, Holding, NewJob, Settlement, Word, lot
+from barq.protocol.calls import Claim, Holding, NewJob, Settlement, Word, lot_of
 from barq.protocol.finding import Wants
 from barq.protocol.streams import Happened
 from barq.query import parse
@@ -57,7 +57,7 @@ def new(
 ) -> NewJob:
     """A job as an enqueue sends it. `due` as the script takes it: b"+MS" in so many ms, b"MS" at that time."""
     record = record_head(priority=priority, type=type, options=b"") + payload
-    return lot(type.encode(), b"%d" % priority, due, token=token, watch=watch, terms=terms), record
+    return lot_of(type.encode(), b"%d" % priority, due, token=token, watch=watch, terms=terms), record
 
 
 def ending(held: Held, kind: str, body: bytes = b"", *, retry_ms: int | None = None) -> Settlement:

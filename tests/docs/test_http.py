@@ -21,7 +21,7 @@ KUE = (ROOT / "docs" / "kue.md").read_text()
 def address(own_server: Server, tmp_path: Path) -> Iterator[str]:
     """Where `barq dashboard` serves an empty queue."""
     port = free_port()
-    command = [sys.executable, "-m", "barq.cli", "dashboard", "--port", str(port)]
+    command = [sys.executable, "-m", "barq", "dashboard", "--port", str(port)]
     process = subprocess.Popen(
         command, env={**os.environ, "BARQ_URL": own_server.url}, cwd=tmp_path, stderr=subprocess.PIPE
     )

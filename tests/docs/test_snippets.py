@@ -114,7 +114,7 @@ def test_files_that_are_linked_exist(page: Path) -> None:
 
 
 def barq() -> list[str]:
-    return [sys.executable, "-m", "barq.cli"]
+    return [sys.executable, "-m", "barq"]
 
 
 def environment(server: Server | None) -> dict[str, str]:

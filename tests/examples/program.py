@@ -31,7 +31,7 @@ class Program:
         self.lines: list[str] = []
         self.errors: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, *(["-m", "barq.cli", "dev"] if dev else []), str(FOLDER / file), *arguments],
+            [sys.executable, *(["-m", "barq", "dev"] if dev else []), str(FOLDER / file), *arguments],
             env=environment,
             cwd=Path("/"),  # a program finds its parts wherever it is started
             stdin=subprocess.DEVNULL,

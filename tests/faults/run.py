@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 import barq
+from barq.worker.signals import taken
 from tests.faults import kept
 from tests.faults.cast import Cast, Slot
 from tests.faults.checker import Verdict, check
@@ -341,8 +342,8 @@ def run(plan: Plan, folder: Path) -> Result:
         here = asyncio.current_task()
         assert here is not None
         # an exception in the middle of whatever runs then may leave processes that nobody knows of
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, here.cancel)
-        return await Run(plan, folder).run()
+        with taken(lambda _: here.cancel()):
+            return await Run(plan, folder).run()
 
     try:
         return asyncio.run(run_here())

@@ -29,7 +29,7 @@ from barq.options import Retention, limits
 from barq.outcome import decode_error
 from barq.protocol import acts, calls, reads, retention, streams
 from barq.protocol.call import Call, Space
-from barq.protocol.calls import NewJob, lot
+from barq.protocol.calls import NewJob, lot_of
 from barq.record import Described, Record, decode_run, member, number, record_head
 from barq.states import State
 from tests.model.driver import Driver, Kept
@@ -471,7 +471,7 @@ class Scripts(RuleBasedStateMachine):
 def _encoded(new: New) -> NewJob:
     record = record_head(priority=new.priority, type=new.type, options=b"") + b"{}"
     due = b"" if new.due_ms is None else b"+%d" % new.due_ms
-    return lot(new.type.encode(), b"%d" % new.priority, due, token=new.token, watch=new.watch), record
+    return lot_of(new.type.encode(), b"%d" % new.priority, due, token=new.token, watch=new.watch), record
 
 
 def _settlement(one: Ended) -> calls.Settlement:

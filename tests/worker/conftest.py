@@ -22,25 +22,22 @@ class Process:
 
     def __init__(self, nursery: Nursery, url: str, name: str, log: Path, *, plainly: bool, **options: Any) -> None:
         self.log = log
-        argv = [url, name, json.dumps(options)]
-        self._code = (self._plain if plainly else self._forked)(nursery, argv)
         self._ended: int | None = None
-
-    def _plain(self, _nursery: Nursery, argv: list[str]) -> Callable[[], int | None]:
-        with self.log.open("wb") as output:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "tests.worker.app", *argv],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT,
-                start_new_session=True,
-            )
-        self.pid = child.pid
-        return child.poll
-
-    def _forked(self, nursery: Nursery, argv: list[str]) -> Callable[[], int | None]:
-        self.pid = nursery.start(self.log, *argv)
-        return functools.partial(nursery.code, self.pid)
+        self._code: Callable[[], int | None]
+        argv = [url, name, json.dumps(options)]
+        if plainly:
+            with log.open("wb") as output:
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "tests.worker.app", *argv],
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=ROOT,
+                    start_new_session=True,
+                )
+            self.pid, self._code = child.pid, child.poll
+        else:
+            self.pid = nursery.start(log, *argv)
+            self._code = functools.partial(nursery.code, self.pid)
 
     def signal(self, number: signal.Signals) -> None:
         if self.alive:  # until that is asked again, the pid is its own

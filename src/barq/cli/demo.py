@@ -117,7 +117,7 @@ class Demo:
         # a process group of its own: Ctrl-C is for the demo, which ends one thing after the other
         with (self._folder / "worker.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "barq.cli", "worker", "--tied", *options, f"{demo_jobs.__name__}:queue"),
+                *(sys.executable, "-P", "-m", "barq", "worker", "--tied", *options, f"{demo_jobs.__name__}:queue"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,

@@ -27,7 +27,7 @@ class Dashboard:
             # a process group of its own: Ctrl-C is for the demo, which ends one thing after the other
             with log.open("ab") as said:
                 self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-P", "-m", "barq.cli", "dashboard", *options),
+                    *(sys.executable, "-P", "-m", "barq", "dashboard", *options),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=said,

@@ -91,7 +91,7 @@ def _command_of_one() -> list[str]:
         options.append(f"--children={words['children']}")
     options += [f"--type={type_}" for type_ in words["types"]]
     options += [f"--{name}" for name in ("burst", "quiet", "verbose") if words[name]]
-    return [sys.executable, "-P", "-m", "barq.cli", "worker", "--tied", *options, "--", words["place"]]
+    return [sys.executable, "-P", "-m", "barq", "worker", "--tied", *options, "--", words["place"]]
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

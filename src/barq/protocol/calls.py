@@ -26,7 +26,7 @@ NewJob = tuple[Lot, bytes]
 """What is asked of a job, and its record."""
 
 
-def lot(
+def lot_of(
     type: bytes, priority: bytes, due: bytes, *, token: str | None = None, watch: bool = False, terms: bytes = b""
 ) -> Lot:
     """What is asked of a job. `watch` has its events put into the caller's inbox from the first on; `terms` find it."""

@@ -1,5 +1,0 @@
-"""`python -m barq.cli` is `barq`."""
-
-from barq.cli import main
-
-main(prog_name="barq")
