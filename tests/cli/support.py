@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.cli.ready import ready
+from tests import ready
 from tests.support import wait_until
 
 BARQ = [sys.executable, "-m", "barq"]
@@ -54,33 +54,20 @@ class Cli:
 
     def __call__(self, *words: object, stdin: str | None = None, **env: str) -> Done:
         told = environment(**{**self.env, **env})
+        command = [*BARQ, *map(str, words)]
         if "PYTHONPATH" in env:  # what is imported differs
             ended = subprocess.run(
-                [*BARQ, *map(str, words)],
-                env=told,
-                cwd=self.folder,
-                input=stdin,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
+                command, env=told, cwd=self.folder, input=stdin, capture_output=True, text=True, timeout=60, check=False
             )
         else:
-            ended = ready().run([*map(str, words)], env=told, cwd=self.folder, input=stdin, timeout=60)
+            ended = ready.run(command, env=told, cwd=self.folder, input=stdin, timeout=60)
         assert "barq/cli" not in ended.stderr, ended.stderr
         return Done(ended)
 
     @contextlib.contextmanager
-    def started(self, *words: object, stdin: int | None = subprocess.DEVNULL, **env: str) -> Iterator["Running"]:
-        with subprocess.Popen(
-            [*BARQ, *map(str, words)],
-            env=environment(**{**self.env, **env}),
-            cwd=self.folder,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        ) as process:
+    def started(self, *words: object, stdin: int = subprocess.DEVNULL, **env: str) -> Iterator["Running"]:
+        told = environment(**{**self.env, **env})
+        with ready.Forked([*BARQ, *map(str, words)], env=told, cwd=self.folder, stdin=stdin) as process:
             running = Running(process)
             try:
                 yield running
@@ -96,7 +83,7 @@ class Cli:
 class Running:
     """A `barq` that goes on. What it says is read all the time."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: ready.Forked) -> None:
         self.process = process
         self.out = b""
         self.err = b""

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyte
 
 from tests.cli.support import environment
+from tests.ready import Forked
 from tests.support import wait_until
 
 ENTER, TAB, UP, CTRL_C, CTRL_D = "\r", "\t", "\x1b[A", "\x03", "\x04"
@@ -29,9 +30,13 @@ def terminal(
     outside, inside = pty.openpty()
     ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     env = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **env}
-    with subprocess.Popen(
-        [sys.executable, "-c", IN_A_TERMINAL, *command], stdin=inside, cwd=folder, env=environment(**env)
-    ) as process:
+    process: Forked | subprocess.Popen[bytes]
+    if command[0] == sys.executable and "PYTHONPATH" not in env:  # else what is imported differs
+        process = Forked(command, env=environment(**env), cwd=folder, terminal=inside)
+    else:
+        command = [sys.executable, "-c", IN_A_TERMINAL, *command]
+        process = subprocess.Popen(command, stdin=inside, cwd=folder, env=environment(**env))
+    with process:
         os.close(inside)
         opened = Terminal(outside, process, columns, rows)
         try:
@@ -48,7 +53,7 @@ def terminal(
 class Terminal:
     """`process` runs in it. Lines are what a person sees, without spaces at their end."""
 
-    def __init__(self, outside: int, process: "subprocess.Popen[bytes]", columns: int, rows: int) -> None:
+    def __init__(self, outside: int, process: "Forked | subprocess.Popen[bytes]", columns: int, rows: int) -> None:
         self.process = process
         self._outside = outside
         self._screen = pyte.Screen(columns, rows)

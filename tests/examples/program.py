@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
+from tests.ready import Forked
 from tests.support import ROOT, wait_until
 
 FOLDER = ROOT / "examples" / "queuing_system"
@@ -30,14 +31,10 @@ class Program:
         self._dev = dev
         self.lines: list[str] = []
         self.errors: list[str] = []
-        self.process = subprocess.Popen(
+        self.process = Forked(
             [sys.executable, *(["-m", "barq", "dev"] if dev else []), str(FOLDER / file), *arguments],
             env=environment,
             cwd=Path("/"),  # a program finds its parts wherever it is started
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
         )
         self._readers = [
             threading.Thread(target=self._collect, args=(self.process.stdout, self.lines), daemon=True),
@@ -49,7 +46,7 @@ class Program:
     @staticmethod
     def _collect(pipe: Any, lines: list[str]) -> None:
         with pipe:
-            lines.extend(line.rstrip("\n") for line in pipe)
+            lines.extend(line.decode().rstrip("\n") for line in pipe)
 
     def __enter__(self) -> Self:
         return self

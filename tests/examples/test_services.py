@@ -26,7 +26,7 @@ ROUTES = {
     "100-seat.py": ["/available_seats", "/reserve_seat", "/process"],
 }
 READY = {"9-stock.py": "/list_products/1", "100-seat.py": "/available_seats"}
-SECONDS_TO_END = 2.0
+SECONDS_TO_END = 4.0
 
 
 @pytest.fixture(scope="module", params=SERVICES)

@@ -125,9 +125,8 @@ class Cast:
         if self._tending is not None:
             self._tending.cancel()
         for slot in self.slots:
-            if slot.child.alive:
-                slot.child.signal(signal.SIGCONT)
-                slot.kill()
+            slot.child.signal(signal.SIGCONT)
+            slot.kill()
             await slot.gate.close()
         await self.gate.close()
         await self.server.stop()

@@ -244,7 +244,7 @@ MUTANTS: Final = [
                 "store/store.py",
                 "            if sent:\n                call = call.again()\n",
                 "            if sent and call.script is not None and call.script.name in ('settle', 'turn'):\n"
-                "                return call.decode([] if call.script.name == 'settle' else [[], [False, []]])\n"
+                "                return call.decode([] if call.script.name == 'settle' else [None, None])\n"
                 "            if sent:\n                call = call.again()\n",
             )
         ],

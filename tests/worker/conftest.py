@@ -1,8 +1,6 @@
 """Fixtures of the worker tests: worker processes that can be killed."""
 
-import functools
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,35 +11,26 @@ from typing import Any
 import pytest
 
 import barq
-from tests.support import ROOT, Server, until, wait_until
-from tests.worker.nursery import Nursery
+from tests.ready import Forked
+from tests.support import ROOT, Server, until
 
 
 class Process:
-    """One worker process of tests/worker/app.py: forked from the nursery, or `plainly` started as a program."""
+    """One worker process of tests/worker/app.py, forked, or `plainly` started by Python."""
 
-    def __init__(self, nursery: Nursery, url: str, name: str, log: Path, *, plainly: bool, **options: Any) -> None:
+    def __init__(self, url: str, name: str, log: Path, *, plainly: bool, **options: Any) -> None:
         self.log = log
-        self._ended: int | None = None
-        self._code: Callable[[], int | None]
-        argv = [url, name, json.dumps(options)]
-        if plainly:
-            with log.open("wb") as output:
-                child = subprocess.Popen(
-                    [sys.executable, "-m", "tests.worker.app", *argv],
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    cwd=ROOT,
-                    start_new_session=True,
-                )
-            self.pid, self._code = child.pid, child.poll
-        else:
-            self.pid = nursery.start(log, *argv)
-            self._code = functools.partial(nursery.code, self.pid)
+        command = [sys.executable, "-m", "tests.worker.app", url, name, json.dumps(options)]
+        with log.open("wb") as output:
+            self._process = (
+                subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT, start_new_session=True)
+                if plainly
+                else Forked(command, stdout=output, stderr=output)
+            )
+        self.pid = self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
-        if self.alive:  # until that is asked again, the pid is its own
-            os.kill(self.pid, number)
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
@@ -49,36 +38,25 @@ class Process:
 
     def ended(self, *, within: float = 20) -> int:
         """Wait until it has ended by itself; its exit code."""
-        wait_until(lambda: not self.alive, f"worker {self.pid} has ended", seconds=within)
-        assert self._ended is not None
-        return self._ended
+        return self._process.wait(within)
 
     @property
     def alive(self) -> bool:
-        if self._ended is None:
-            self._ended = self._code()
-        return self._ended is None
+        return self._process.poll() is None
 
 
 Start = Callable[..., Process]
 
 
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    made = Nursery()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def start(nursery: Nursery, server: Server, name: str, tmp_path: Path) -> Iterator[Start]:
+def start(server: Server, name: str, tmp_path: Path) -> Iterator[Start]:
     """Starts worker processes with a lease of 1 second."""
     started: list[Process] = []
 
     def start_one(*, url: str = server.url, plainly: bool = False, **options: Any) -> Process:
         log = tmp_path / f"worker {len(started)}.log"
         options = {"lease": 1, "grace": 10, **options}
-        started.append(Process(nursery, url, name, log, plainly=plainly, **options))
+        started.append(Process(url, name, log, plainly=plainly, **options))
         return started[-1]
 
     yield start_one

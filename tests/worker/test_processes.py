@@ -14,10 +14,10 @@ import pytest
 
 import barq
 import barq.sync
+from tests import ready
 from tests.support import until, wait_until
 from tests.worker import in_process
 from tests.worker.conftest import Start, in_state, open_gate, running
-from tests.worker.nursery import Nursery
 from tests.worker.running import work_off, working
 from tests.worker.test_words import told
 
@@ -57,7 +57,8 @@ def children() -> set[int]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(nursery: Nursery) -> Any:
+def nothing_is_left() -> Any:
+    ready.server()
     before, threads = children(), set(threading.enumerate())
     yield
     wait_until(lambda: not children() - before, "no process is left")

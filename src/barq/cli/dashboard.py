@@ -62,6 +62,11 @@ def dashboard(
     queue = asyncio.run(_found(queue_name, url))
     app = application(queue, token=token, read_only=read_only, mask=mask, hosts=names or None, origins=origins)
     bound = _listening(host, port, as_json=as_json)
+    signal.signal(
+        signal.SIGTERM, _leave
+    )  # before anybody knows of it; uvicorn raises the signal again once it has stopped
+    if tied:
+        tie()
     address = f"http://{_shown(host)}:{bound.getsockname()[1]}"
     exits.say(f"queue {queue.name} of {queue.target.shown} at {address}; Ctrl-C stops it")
     if as_json:
@@ -76,9 +81,6 @@ def dashboard(
             await uvicorn.Server(config).serve(sockets=[bound])
             connecting.cancel()
 
-    if tied:
-        tie()
-    signal.signal(signal.SIGTERM, _leave)  # uvicorn raises the signal again once it has stopped
     asyncio.run(serve())
 
 
