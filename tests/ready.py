@@ -30,7 +30,7 @@ IMPORTED: Final = (
     "barq.worker.processes",
     "barq.worker.run",
     "redis.asyncio",
-    "tests.worker.app",
+    "tests.worker.in_process",
     "uvicorn.lifespan.on",
     "uvicorn.loops.uvloop",
     "uvicorn.protocols.http.auto",

@@ -1,6 +1,7 @@
 """Store: sends calls, and stands between them and an unreliable world: connects, repeats, gives up in time."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import re
@@ -102,6 +103,13 @@ class Store:
             if sent:
                 call = call.again()
 
+    async def prepare(self, call: Call[Any]) -> None:
+        """Connect, and ask for the rights that a call needs, so that `send` writes it without a question before it."""
+        with contextlib.suppress(LinkLost):  # then `send` does both
+            link = await self._connected(None)
+            if call.script is not None and lacks(link, call.script):
+                await self._allow(link, call, 0.0, None)
+
     def flush(self) -> None:
         """Write what was sent so far now, instead of at the end of this turn of the loop."""
         if self._link is not None:
@@ -132,12 +140,15 @@ class Store:
             self._lookout.cancel()
             await asyncio.wait([self._lookout], timeout=0.1)
 
+    async def _allow(self, link: Link, call: Call[Any], may_block: float, deadline: float | None) -> None:
+        by = functools.partial(_by, deadline)
+        await allow(link, call, f"the server at {self.target.shown}", may_block=may_block, by=by)
+
     async def _run(self, link: Link, call: Call[Any], may_block: float, deadline: float | None) -> Any:
         if call.script is None:
             return await _by(deadline, link.call(*call.args, may_block=may_block))
         if lacks(link, call.script):
-            where, by = f"the server at {self.target.shown}", functools.partial(_by, deadline)
-            await allow(link, call, where, may_block=may_block, by=by)
+            await self._allow(link, call, may_block, deadline)
         # Whole when a link first uses it: had the server to ask for it, later calls would overtake this one.
         first = call.script.sha not in link.scripts
         link.scripts.add(call.script.sha)

@@ -97,15 +97,16 @@ class Listener:
         due_ms = LONGEST_WAIT_SECONDS * 1000 if self._due_in_ms is None else self._due_in_ms
         least, self._rest = self._rest, _LEAST_WAIT_SECONDS
         seconds = max(least, min(LONGEST_WAIT_SECONDS, due_ms / 1000))
-        wait = calls.wait_for_work(self._space, types, seconds=seconds)
+        wait, claim = calls.wait_for_work(self._space, types, seconds=seconds), self._turns.claim(room, most)
         self._slots.listen(types, most)
         self._waiting = True
         self._waits += 1
         since = asyncio.get_running_loop().time()
         try:
+            await self._ear.prepare(claim)  # that nothing comes between the wait and the claim behind it
             _, brought = await asyncio.gather(
                 self._ear.send(wait, may_block=seconds, timeout=None),
-                self._ear.send(self._turns.claim(room, most), may_block=seconds, timeout=None),
+                self._ear.send(claim, may_block=seconds, timeout=None),
             )
             brought = await self._turns.kept(brought, since)
         finally:
