@@ -336,7 +336,7 @@ async def test_an_idle_worker_of_16_partitions_on_one_server_is_nearly_as_quiet_
                 await asyncio.sleep(seconds)
                 counts = counted.by_name()
         rates[partitions] = (sent(counts) + counts.get("bzpopmin", 0) + counts.get("client|unblock", 0)) / seconds
-    assert rates[16] <= 8, rates
+    assert rates[16] <= 12, rates  # a round of all of them may fall into these seconds
 
 
 async def test_a_job_that_a_full_worker_hears_of_goes_to_one_with_room(parted: barq.Queue, server: Server) -> None:

@@ -55,6 +55,7 @@ async def test_killed_before_it_heard_of_its_claim_a_worker_leaves_its_job_to_an
     async with Proxy(server.port) as proxy:
         first = start(url=proxy.url)
         await listening(queue)
+        await asyncio.sleep(0.3)  # its first wait may be ended at once, for one on more types
         proxy.mute = True
         job = await queue.enqueue("quick")
         await in_state(queue, job, "active")
