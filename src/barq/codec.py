@@ -14,6 +14,9 @@ LARGEST_WHOLE = 2**53
 _ALL_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _LONG_NUMBER = b"0" * 16
 
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
 
 class Codec(Protocol):
     """What a queue needs to store data. `encode` raises InvalidPayload for what it can't carry unchanged."""
@@ -32,11 +35,11 @@ class JsonCodec:
 
     def encode(self, value: Any) -> bytes:
         try:
-            payload = msgspec.json.encode(value)
+            payload = _encode(value)
             # what reads back equal needs no walk; numbers above 2^53 do, as JSON readers elsewhere round them
             if (
-                msgspec.json.decode(payload) == value
-                and _LONG_NUMBER not in payload.translate(_ALL_ZERO)
+                _decode(payload) == value
+                and payload.translate(_ALL_ZERO).find(_LONG_NUMBER) < 0  # `in` would take twice the time
                 and (len(payload) < DEEPEST or payload.count(b"[") + payload.count(b"{") < DEEPEST)
             ):
                 return payload
@@ -49,7 +52,7 @@ class JsonCodec:
             raise InvalidPayload(f"data can't be sent: {error}") from None
 
     def decode(self, payload: bytes) -> Any:
-        return msgspec.json.decode(payload)
+        return _decode(payload)
 
 
 def _without_subclass(value: object) -> object:
