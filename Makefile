@@ -7,7 +7,7 @@ SECONDS ?=
 TESTS ?= tests
 PEERS ?=
 ROWS ?=
-PARALLEL ?= 3
+PARALLEL ?= 4
 # tests start hundreds of processes: each finds barq compiled, also where the environment says that nothing is kept
 export PYTHONDONTWRITEBYTECODE :=
 
