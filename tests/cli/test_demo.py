@@ -180,7 +180,7 @@ def test_ctrl_c_ends_it_with_a_summary(start: Start, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("terminal", [(80, 24), (120, 40), (50, 20)])
 def test_in_a_terminal_it_draws_and_ctrl_c_ends_it(terminal: tuple[int, int], start: Start, tmp_path: Path) -> None:
-    demo = start("--rate", "8", terminal=terminal)
+    demo = start("--no-dashboard", "--rate", "8", terminal=terminal)
     demo.shows("✓ completed")
     family = demo.family()
     demo.press_ctrl_c()
@@ -197,7 +197,7 @@ def test_in_a_terminal_it_draws_and_ctrl_c_ends_it(terminal: tuple[int, int], st
 
 
 def test_a_second_ctrl_c_does_not_wait_for_running_jobs(start: Start, tmp_path: Path) -> None:
-    demo = start("--rate", "10", terminal=(80, 24))
+    demo = start("--no-dashboard", "--rate", "10", terminal=(80, 24))
     demo.shows("✓ completed")
     demo.press_ctrl_c()
     demo.shows("Stopping")
@@ -209,7 +209,7 @@ def test_a_second_ctrl_c_does_not_wait_for_running_jobs(start: Start, tmp_path: 
 
 def test_a_terminal_without_rich_gets_lines(start: Start) -> None:
     code = f"import sys; sys.modules['rich'] = sys.modules['rich.console'] = None; {DEMO}"
-    demo = start("--seconds", "1", code=code, terminal=(80, 24))
+    demo = start("--no-dashboard", "--seconds", "1", code=code, terminal=(80, 24))
     assert demo.ends() == 0
     assert "\x1b" not in demo.output
     assert "started" in demo.output
@@ -225,7 +225,7 @@ def test_killed_it_takes_server_and_workers_with_it(start: Start) -> None:
 
 
 def test_a_worker_that_dies_is_reported(start: Start, tmp_path: Path) -> None:
-    demo = start()
+    demo = start("--no-dashboard")
     demo.shows("completed")
     workers = [process for process in demo.family() if "worker" in process.cmdline()]
     assert len(workers) == 2

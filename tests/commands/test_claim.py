@@ -1,5 +1,7 @@
 """Claim: who gets which jobs, in which order; what is promoted on the way. See test_rescue.py and test_wake.py."""
 
+from typing import Any
+
 import pytest
 
 from tests.commands.engine import LEASE_MS, Engine, held, new
@@ -240,3 +242,19 @@ async def test_the_long_member_is_never_handed_out_or_told(engine: Engine) -> No
     assert await engine.counts() == {"active": 1}
     assert await engine.command("OBJECT", "ENCODING", engine.key("run")) == b"hashtable"
     assert await engine.command("OBJECT", "ENCODING", engine.key("email:active")) == b"skiplist"
+
+
+# ---- orders
+
+
+async def test_a_claim_with_chores_says_that_its_worker_has_an_order(engine: Engine) -> None:
+    async def ordered(**options: Any) -> bool:
+        return (await engine.send(engine.claim_call(**options))).ordered
+
+    await engine.beat("w1")
+    assert not await ordered()
+    await engine.order("w1", "drain")
+    await engine.enqueue("email")
+    assert [await ordered(chores=False), await ordered(worker="w2"), await ordered()] == [False, False, True]
+    await engine.order("w1", "work")
+    assert not await ordered()

@@ -69,6 +69,7 @@ def with_handlers(queue: barq.Queue) -> barq.Queue:
 
 async def test_a_producer_and_a_worker_can_do_all_that_they_do(as_role: As, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("barq.worker.upkeep.BEAT_SECONDS", 0.2)
+    monkeypatch.setattr("barq.Worker._beat_seconds", 0.2)
     producer, boss = as_role("producer"), as_role("operator")
     kept = barq.Retention(count=1, bytes=10_000)
     worker = with_handlers(as_role("worker"))

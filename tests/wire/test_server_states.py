@@ -285,7 +285,7 @@ async def _all(ran: list[int], count: int) -> bool:
 async def test_an_eviction_policy_that_is_changed_in_mid_run_is_told(
     own_server: Server, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("barq.worker.upkeep.BEAT_SECONDS", 0.05)
+    monkeypatch.setattr("barq.Worker._beat_seconds", 0.05)
     monkeypatch.setattr("barq.worker.upkeep._CHORES_SECONDS", 0.05)
     async with barq.Queue(name, url=own_server.url) as queue:
 

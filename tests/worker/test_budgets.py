@@ -22,6 +22,7 @@ async def test_workers_keep_what_has_ended_within_its_bytes(
     own_server: Server, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("barq.worker.upkeep.BEAT_SECONDS", 0.2)
+    monkeypatch.setattr("barq.Worker._beat_seconds", 0.2)
     monkeypatch.setattr("barq.worker.upkeep._MEASURED_AFTER", 1)
     budget = 2000 * KB
     options: dict[str, Any] = {"keep_completed": barq.Retention(bytes=budget)}

@@ -104,7 +104,7 @@ async def test_sums_that_may_have_arrived_are_handed_over_again_under_their_name
     queue: barq.Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that is lost behind the word is the same to the worker as one that is lost before it."""
-    monkeypatch.setattr(upkeep, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(barq.Worker, "_beat_seconds", 0.05)
     worker = barq.Worker(queue)
     run = asyncio.create_task(worker.run(signals=False))
     await ready(queue)
@@ -173,7 +173,7 @@ async def test_the_attempts_of_a_job_are_told_with_their_errors(queue: barq.Queu
 async def test_a_drained_worker_claims_nothing_until_it_is_resumed(
     queue: barq.Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(barq.Worker, "_beat_seconds", 0.05)
 
     async def drains(expected: bool) -> None:
         async def so() -> bool:
@@ -198,10 +198,36 @@ async def test_a_drained_worker_claims_nothing_until_it_is_resumed(
         assert told.memory_bytes > 1_000_000
 
 
+async def test_a_worker_with_nothing_to_say_reports_a_fifth_as_often(
+    queue: barq.Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(barq.Worker, "_beat_seconds", 0.1)
+    beats = 0
+
+    async with working(queue) as worker:
+        await ready(queue)
+        send = worker._store.send
+
+        async def counting(call, **options):  # type: ignore[no-untyped-def]
+            nonlocal beats
+            beats += call.script is not None and call.script.name == "beat"
+            return await send(call, **options)
+
+        monkeypatch.setattr(worker._store, "send", counting)
+        await asyncio.sleep(1.2)
+        assert 1 <= beats <= 3
+        assert await queue.drain_worker(worker.id)
+
+        async def drains() -> bool:
+            return [one.draining for one in await queue.workers()] == [True]
+
+        await until(drains, "it has heard of its order from its claim")
+
+
 async def test_a_worker_that_is_told_to_stop_lets_what_runs_end(
     queue: barq.Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(barq.Worker, "_beat_seconds", 0.05)
     go, begun = asyncio.Event(), asyncio.Event()
 
     @queue.handler("slow")
@@ -250,7 +276,7 @@ async def test_why_a_job_does_not_run_is_explained(queue: barq.Queue) -> None:
 
 
 async def test_limits_and_leases_are_explained(queue: barq.Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(barq.Worker, "_beat_seconds", 0.05)
     go, begun = asyncio.Event(), asyncio.Event()
 
     @queue.handler("slow", concurrency=1)

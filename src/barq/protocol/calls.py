@@ -115,10 +115,11 @@ Handed = tuple[bytes, bytes, list[tuple[bytes, bytes]]]
 
 class Claim(msgspec.Struct, frozen=True):
     """What a claim brought, or when the next job is due: at once (0), also beside jobs, when it met more that is due than
-    it may move on the way."""
+    it may move on the way. `ordered`: a claim with chores found that somebody has told the worker something."""
 
     handed: list[Handed]
     due_in_ms: int | None
+    ordered: bool = False
 
 
 def claim(
@@ -179,7 +180,7 @@ def _claimed(reply: list[Any]) -> Claim:
         jobs = zip(reply[lists], reply[lists + 1], strict=True)
         handed += [(type_, reply[one], list(islice(jobs, reply[one + 1]))) for one in range(at + 2, lists, 2)]
         at = lists + 2
-    return Claim(handed, reply[0])
+    return Claim(handed, reply[0], reply[1] == 1)
 
 
 def settle(space: Space, settlements: Iterable[Settlement], *, now_ms: int, prunes: bool = True) -> Call[list[bytes]]:

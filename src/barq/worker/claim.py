@@ -40,7 +40,8 @@ class Waiting(Protocol):
 
 
 class Listener:
-    """`start` takes the claimed jobs, `nothing` is called each time that there is nothing to do."""
+    """`start` takes the claimed jobs, `nothing` is called each time that there is nothing to do, `ordered` when the worker
+    has an order."""
 
     def __init__(
         self,
@@ -52,7 +53,9 @@ class Listener:
         *,
         start: Callable[[list[Handed]], None],
         nothing: Callable[[], None],
+        ordered: Callable[[], None],
     ) -> None:
+        self._ordered = ordered
         self._store = store
         self._ear = ear
         self._space = space
@@ -108,6 +111,8 @@ class Listener:
                 self._ear.send(wait, may_block=seconds, timeout=None),
                 self._ear.send(claim, may_block=seconds, timeout=None),
             )
+            if brought.ordered:
+                self._ordered()
             brought = await self._turns.kept(brought, since)
         finally:
             self._waiting = False

@@ -198,6 +198,7 @@ class Engine(Worker):
 
     _said_as = logging.DEBUG
     _beat_seconds = OTHERS_BEAT_SECONDS
+    _idle_beats = 1
 
     def __init__(self, queue: Queue, *, crew: Crew, number: int, **options: Any) -> None:
         super().__init__(queue, **options)

@@ -35,6 +35,9 @@ _MEASURED_AFTER: Final = 100
 
 
 class Upkeep:
+    """`seconds`: between two reports of a worker that has work. `idle_seconds`: of one that has none; an order it hears of
+    by its claims."""
+
     def __init__(
         self,
         queue: Queue,
@@ -47,9 +50,13 @@ class Upkeep:
         limits: dict[str, int],
         running: Callable[[], int],
         ordered: Callable[[str], None],
-        seconds: float = BEAT_SECONDS,
+        seconds: float,
+        idle_seconds: float,
     ) -> None:
         self._seconds = seconds
+        self._idle_seconds = idle_seconds
+        self._idle_until = 0.0
+        self._hurried = asyncio.Event()
         self._queue = queue
         self._store = store
         self._tally = tally
@@ -60,6 +67,7 @@ class Upkeep:
         self._running = running
         self._ordered = ordered
         self._order = ""
+        self._connections = 0
         self._started_ms = queue.clock.wall_ms()
         self._reported: set[str] = set()
         self._types_cursor = b"0"
@@ -73,7 +81,8 @@ class Upkeep:
         chores_at = time.monotonic()
         while True:
             try:
-                await self.beat()
+                if time.monotonic() >= self._idle_until or not self._idle:
+                    await self.beat()
                 await self._hand_over()
                 if time.monotonic() >= self._budgets_at:
                     await self._keep_budgets()
@@ -82,7 +91,20 @@ class Upkeep:
                     await self._chores()
             except BarqError as error:
                 log.warning("upkeep: %s", error)
-            await asyncio.sleep(self._seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds):
+                    await self._hurried.wait()
+            self._hurried.clear()
+
+    def hurry(self) -> None:
+        """Report now: there is an order to be heard."""
+        self._idle_until = 0.0
+        self._hurried.set()
+
+    @property
+    def _idle(self) -> bool:
+        """There is nothing to say but that it lives."""
+        return not (self._running() or self._order or self.stopping or self._store.connections != self._connections)
 
     async def beat(self, *, timeout: float | None = -1) -> None:
         order = await self._say(_LIVES_MS, timeout=timeout)
@@ -90,6 +112,8 @@ class Upkeep:
             self._order = order
             self._ordered(order)
             await self._say(_LIVES_MS)
+        self._connections = self._store.connections
+        self._idle_until = time.monotonic() + self._idle_seconds if self._idle else 0.0
 
     async def leave(self) -> None:
         await self._hand_over()

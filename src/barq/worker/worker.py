@@ -63,6 +63,7 @@ class Worker:
 
     _said_as: ClassVar[int] = logging.INFO
     _beat_seconds = BEAT_SECONDS
+    _idle_beats = 5
 
     def __new__(cls, queue: Any = None, *_: Any, **__: Any) -> Self:
         if cls is Worker and (isinstance(queue, list | tuple) or partitioned(queue)):
@@ -249,6 +250,7 @@ class Worker:
             running=lambda: len(self._held),
             ordered=self._ordered,
             seconds=self._beat_seconds,
+            idle_seconds=self._beat_seconds * self._idle_beats,
         )
 
     def _ordered(self, order: str) -> None:
@@ -290,6 +292,7 @@ class Worker:
             self._turns,
             start=self._held.start,
             nothing=self._something_ended.set,
+            ordered=lambda: self._upkeep.hurry(),
         )
 
     def _charge(self) -> Charge:
