@@ -98,9 +98,9 @@ class Cast:
         for role, count in (("worker", self.terms.workers), ("producer", self.terms.producers)):
             for number in range(1, count + 1):
                 gate = await Gate(self.server.port).open()
-                self.slots.append(Slot(role, number, gate, self.folder, self.terms, self.ledger))
-        for slot in self.slots:
-            slot.start()
+                slot = Slot(role, number, gate, self.folder, self.terms, self.ledger)
+                slot.start()
+                self.slots.append(slot)
         self._tending = asyncio.create_task(self._tend())
 
     def of(self, role: str) -> list[Slot]:
