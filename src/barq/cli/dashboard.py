@@ -62,9 +62,8 @@ def dashboard(
     queue = asyncio.run(_found(queue_name, url))
     app = application(queue, token=token, read_only=read_only, mask=mask, hosts=names or None, origins=origins)
     bound = _listening(host, port, as_json=as_json)
-    signal.signal(
-        signal.SIGTERM, _leave
-    )  # before anybody knows of it; uvicorn raises the signal again once it has stopped
+    # before anybody knows its address; uvicorn raises the signal again once it has stopped
+    signal.signal(signal.SIGTERM, _leave)
     if tied:
         tie()
     address = f"http://{_shown(host)}:{bound.getsockname()[1]}"

@@ -104,7 +104,10 @@ class Upkeep:
     @property
     def _idle(self) -> bool:
         """There is nothing to say but that it lives."""
-        return not (self._running() or self._order or self.stopping or self._store.connections != self._connections)
+        busy = self._running() or self.draining or self.stopping
+        return (
+            not busy and self._store.connections == self._connections
+        )  # a server that is new to it knows nothing of it
 
     async def beat(self, *, timeout: float | None = -1) -> None:
         order = await self._say(_LIVES_MS, timeout=timeout)
