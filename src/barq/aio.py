@@ -91,11 +91,16 @@ class Prompt:
 
 
 @awaitable
-def rest(coroutine: Coroutine[Any, Any, R], waits_for: Any) -> Generator[Any, Any, R]:
-    """What is left of a coroutine whose first step was to wait for something."""
+def rest(
+    coroutine: Coroutine[Any, Any, R], waits_for: Any, instead: BaseException | None = None
+) -> Generator[Any, Any, R]:
+    """What is left of a coroutine whose first step was to wait for something. `instead`: an error that it gets at once."""
     while True:
         try:
             try:
+                if instead is not None:
+                    thrown, instead = instead, None
+                    raise thrown
                 answer = yield waits_for
             except BaseException as error:
                 waits_for = coroutine.throw(error)

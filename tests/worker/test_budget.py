@@ -19,9 +19,9 @@ JOBS = 2000
 COMMANDS_IN_A_TURN = 16
 """TIME; HMGET HSET HDEL ZREM ZADD to settle; HMGET ZRANGE ZREMRANGEBYRANK HMGET HMGET HSET ZADD to claim; INCR XADD EXISTS
 to publish."""
-CALLS_OF_A_JOB = 50
+CALLS_OF_A_JOB = 40
 """Calls of Python functions by the worker at concurrency 10, its share of a turn of five jobs included."""
-LOOP_TURNS_OF_A_TURN = 2.5
+LOOP_TURNS_OF_A_TURN = 2
 """Turns of the event loop from the answer of one call for five jobs to that of the next."""
 BLOCKS_OF_A_RUNNING_JOB = 30
 """Objects that a job holds while its handler waits: its task, coroutines, future, timer, record and attempt."""

@@ -70,3 +70,78 @@ async def test_jobs_that_wait_among_some_that_do_not(queue: barq.Queue) -> None:
     failed = {5, 10, 15}
     assert await run_all(queue) == {"completed": JOBS - len(failed), "failed": len(failed)}
     assert {id_ for event, id_ in order if event == "ended"} == set(range(1, JOBS + 1)) - failed
+
+
+async def test_a_job_that_is_cancelled_before_its_task_goes_on_hears_of_it(queue: barq.Queue) -> None:
+    """It begins where the claim's answer arrives; its task goes on a turn of the loop later."""
+    heard: list[str] = []
+
+    @queue.handler("email")
+    async def handle(job: barq.Job) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if job.id % 5 == 1:  # what it waits for is cancelled first
+            asyncio.get_running_loop().call_soon(task.cancel)
+            inner = asyncio.ensure_future(asyncio.sleep(10))
+            try:
+                await inner
+            except asyncio.CancelledError:
+                assert inner.done()
+                heard.append("job")
+                task.uncancel()
+        elif job.id % 5 == 2:  # before it first waits
+            task.cancel()
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                heard.append("job")
+                task.uncancel()
+        elif job.id % 5 == 3:  # no time at all
+            try:
+                async with asyncio.timeout(0):
+                    await asyncio.Event().wait()
+            except TimeoutError:
+                heard.append("job")
+
+    for concurrency in (1, JOBS):
+        await queue.enqueue_many("email", [None] * JOBS)
+        await barq.Worker(queue, concurrency=concurrency, burst=True).run(signals=False)
+    assert (await queue.counts("email"))["completed"] == 2 * JOBS
+    assert heard.count("job") == 2 * JOBS * 3 // 5
+
+
+async def test_jobs_of_which_none_waits_leave_no_task(queue: barq.Queue) -> None:
+    during: set[str] = set()
+
+    @queue.handler("email")
+    async def handle(job: barq.Job) -> None:
+        during.update(task.get_name() for task in asyncio.all_tasks())
+
+    assert await run_all(queue) == {"completed": JOBS}
+    assert "barq job" in during
+    await asyncio.sleep(0)
+    assert "barq job" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
+async def test_jobs_begin_at_once_whatever_task_runs(queue: barq.Queue) -> None:
+    """Those that a wait for work brings begin within the listener's task, and have one of their own."""
+    tasks: list[str] = []
+    began = asyncio.Event()
+
+    @queue.handler("email")
+    async def handle(job: barq.Job) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task.get_name())
+        began.set()
+
+    worker = barq.Worker(queue, concurrency=4)
+    working = asyncio.create_task(worker.run(signals=False))
+    for _ in range(3):
+        began.clear()
+        job = await queue.enqueue("email")
+        await began.wait()
+        await job.result(10)
+    worker.stop()
+    await working
+    assert tasks == ["barq job"] * 3

@@ -71,7 +71,7 @@ class Space(msgspec.Struct, frozen=True):
 
     @property
     def prefix(self) -> bytes:
-        return b"barq:{%b}:" % self.queue.encode()
+        return _prefix(self.queue)
 
     def id_of(self, number: int) -> int:
         """The id of the job that is the `number`-th here. Its remainder by `partitions` says where it is.
@@ -92,6 +92,11 @@ class Space(msgspec.Struct, frozen=True):
     def place(self, id: int) -> bytes:
         """Where an id stands among the members here; one of another partition between two of them."""
         return self.member(id) + (b"" if id % self.partitions == self.partition else b"~")
+
+
+@functools.lru_cache(1024)
+def _prefix(queue: str) -> bytes:
+    return b"barq:{%b}:" % queue.encode()
 
 
 def name_of_call() -> bytes:

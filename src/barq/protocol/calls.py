@@ -158,17 +158,19 @@ def turn(
     counts, settled = _grouped(settlements)
     args = [NO, b"%d" % now_ms, b"%d" % space.events_keep, _holder(nonce, worker), b"%d" % lease_ms, b"%d" % most]
     args += (b"%d" % len(types), *counts, *_pairs(types), *settled)
-    return Call(script("turn"), space.prefix, tuple(args), lambda reply: (reply[1] or [], _claimed(reply)))
+    return Call(script("turn"), space.prefix, tuple(args), _settled_and_claimed)
+
+
+def _settled_and_claimed(reply: list[Any]) -> tuple[list[bytes], Claim]:
+    return reply[1] or [], _claimed(reply)
 
 
 def _holder(nonce: str, worker: str) -> bytes:
     return f"{nonce} {worker}".encode()
 
 
-def _pairs(types: Iterable[tuple[str, int]]) -> Iterable[bytes]:
-    for type_, most_of_type in types:
-        yield type_.encode()
-        yield b"%d" % most_of_type
+def _pairs(types: Iterable[tuple[str, int]]) -> list[bytes]:
+    return [word for type_, most_of_type in types for word in (type_.encode(), b"%d" % most_of_type)]
 
 
 def _claimed(reply: list[Any]) -> Claim:

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 5.0
 _INCOMPLETE: Final = object()
+_READ_BYTES: Final = 65_536
 
 
 class LinkLost(ConnectionError):
     """The connection is gone. Calls without an answer may or may not have run."""
 
 
-class Link(asyncio.Protocol):
+class Link(asyncio.BufferedProtocol):
     """A multiplexer over redis-py's connection. A call whose answer does not come within `answer_seconds` ends the link."""
 
     def __init__(
@@ -34,8 +35,9 @@ class Link(asyncio.Protocol):
         self.server = server
         self.scripts: set[bytes] = set()
         """Hashes of the scripts that were sent whole; the server knows them from then on."""
-        self.denied: frozenset[str] | None = None
-        """Commands that the user may not run (allowed.py); None: that is not known."""
+        self.ready: dict[bytes, tuple[bytes, bytes, bytes]] = {}
+        """Of scripts that were sent whole, and that the user may run: how a command begins that runs one again."""
+        self._denied: frozenset[str] | None = None
         self._answer_seconds = answer_seconds
         self._loop = asyncio.get_running_loop()
         self._out: list[bytes] = []
@@ -48,6 +50,7 @@ class Link(asyncio.Protocol):
         self._transport = self._streams.transport
         self._streams_protocol = self._transport.get_protocol()
         self._replies = hiredis.Reader(replyError=parse_error, notEnoughData=_INCOMPLETE)
+        self._read = bytearray(_READ_BYTES)  # one for all that is read, instead of as much for each time
         self._transport.set_protocol(self)
         self._watchdog = self._loop.call_later(answer_seconds / 4, self._watch)
         self._keeper = self._loop.create_task(self._keep(), name="barq link")
@@ -55,6 +58,21 @@ class Link(asyncio.Protocol):
     @property
     def lost(self) -> bool:
         return self._lost is not None
+
+    @property
+    def denied(self) -> frozenset[str] | None:
+        """Commands that the user may not run (allowed.py); None: that is not known."""
+        return self._denied
+
+    @denied.setter
+    def denied(self, commands: frozenset[str] | None) -> None:
+        self._denied = commands
+        self.ready.clear()
+
+    def forget(self, script: bytes) -> None:
+        """The server does not know it any more."""
+        self.scripts.discard(script)
+        self.ready.pop(script, None)
 
     def call(self, *command: bytes, may_block: float = 0.0) -> Reply:
         """Send a command. The reply gets its reply, an error reply of the server as an exception, or LinkLost.
@@ -88,10 +106,13 @@ class Link(asyncio.Protocol):
 
     # ---- what the transport says
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
         replies, unanswered = self._replies, self._unanswered
         try:
-            replies.feed(data)
+            replies.feed(self._read, 0, nbytes)  # type: ignore[arg-type]
             while (reply := replies.gets()) is not _INCOMPLETE:
                 answer, _ = unanswered.popleft()
                 if isinstance(reply, Exception):

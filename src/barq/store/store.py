@@ -73,9 +73,8 @@ class Store:
 
         `may_block`: seconds the server may hold the answer back. `timeout`: other than the store's own.
         """
-        loop = asyncio.get_running_loop()
         bound = self._timeout if timeout == -1 else timeout
-        deadline = None if bound is None else loop.time() + bound
+        deadline = None if bound is None else asyncio.get_running_loop().time() + bound
         while True:
             sent = False
             try:
@@ -84,12 +83,19 @@ class Store:
                     self._prefix = self._prefix or call.prefix
                     link = await self._connected(deadline, bound)
                 sent = True
-                reply = await self._run(link, call, may_block, deadline)
+                if call.script is not None and (begins := link.ready.get(call.script.sha)):
+                    answer = link.call(*begins, call.prefix, *call.args, may_block=may_block)
+                    reply = await (answer if deadline is None else _by(deadline, answer))
+                else:
+                    reply = await self._run(link, call, may_block, deadline)
             except (LinkLost, TimeoutError) as error:
                 trouble: Exception = error
             except BarqError:
                 raise
             except Exception as error:
+                if call.script is not None and link is not None and _no_script(error):
+                    link.forget(call.script.sha)
+                    continue
                 if link is not None and _IN_SCRIPT.search(_text(error)):
                     link.denied = None  # rights were taken away meanwhile
                 trouble = self._passing(error)
@@ -98,7 +104,7 @@ class Store:
             else:
                 self._failures = 0
                 return call.decode(reply)
-            if deadline is not None and loop.time() >= deadline:
+            if deadline is not None and asyncio.get_running_loop().time() >= deadline:
                 raise self._unreachable(bound, trouble) from trouble
             if sent:
                 call = call.again()
@@ -150,14 +156,11 @@ class Store:
         if lacks(link, call.script):
             await self._allow(link, call, may_block, deadline)
         # Whole when a link first uses it: had the server to ask for it, later calls would overtake this one.
-        first = call.script.sha not in link.scripts
+        first, modern = call.script.sha not in link.scripts, link.server.takes_shebang
         link.scripts.add(call.script.sha)
-        try:
-            return await _by(deadline, link.call(*_command(call.script, call, link, whole=first), may_block=may_block))
-        except Exception as error:
-            if not str(error).startswith("NOSCRIPT") and type(error).__name__ != "NoScriptError":
-                raise
-            return await _by(deadline, link.call(*_command(call.script, call, link, whole=True), may_block=may_block))
+        link.ready[call.script.sha] = _begins(call.script, modern)
+        begins = _begins(call.script, modern, whole=first)
+        return await _by(deadline, link.call(*begins, call.prefix, *call.args, may_block=may_block))
 
     async def _connected(self, deadline: float | None, bound: float | None = None) -> Link:
         """The link, made by one attempt that all callers share."""
@@ -274,17 +277,18 @@ def _late(answer: "asyncio.Future[Any]") -> None:
         answer.set_exception(TimeoutError())
 
 
-def _command(script: Script, call: Call[Any], link: Link, *, whole: bool) -> tuple[bytes, ...]:
-    modern = link.server.takes_shebang
-    if modern and not script.writes:  # so that who may read needs no right to run what writes
-        return (
-            (b"EVAL_RO", script.source, b"1", call.prefix, *call.args)
-            if whole
-            else (b"EVALSHA_RO", script.sha, b"1", call.prefix, *call.args)
-        )
+def _begins(script: Script, modern: bool, *, whole: bool = False) -> tuple[bytes, bytes, bytes]:
+    """A command that runs a script, before its key and arguments."""
+    only_reads = (
+        b"_RO" if modern and not script.writes else b""
+    )  # so that who may read needs no right to run what writes
     if whole:
-        return (b"EVAL", script.source if modern else script.plain_source, b"1", call.prefix, *call.args)
-    return (b"EVALSHA", script.sha if modern else script.plain_sha, b"1", call.prefix, *call.args)
+        return b"EVAL" + only_reads, script.source if modern else script.plain_source, b"1"
+    return b"EVALSHA" + only_reads, script.sha if modern else script.plain_sha, b"1"
+
+
+def _no_script(error: Exception) -> bool:
+    return type(error).__name__ == "NoScriptError" or str(error).startswith("NOSCRIPT")
 
 
 def seen(attempt: "asyncio.Task[Any]") -> None:

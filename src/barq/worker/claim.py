@@ -6,6 +6,7 @@ claim the moment a job arrives. That wait's bound is the clock for promoting and
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -64,6 +65,7 @@ class Listener:
         self._start = start
         self._nothing = nothing
         self._woken = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._due_in_ms: int | None = None
         self._rest = _LEAST_WAIT_SECONDS
         self._waiting = False
@@ -80,7 +82,7 @@ class Listener:
         self._woken.set()
         self._nothing()
         if self._waiting and not self._slots.listens_to(room):
-            self._unblocking = asyncio.get_running_loop().create_task(self.unblock(), name="barq unblock")
+            self._unblocking = self._loop.create_task(self.unblock(), name="barq unblock")
 
     async def run(self) -> None:
         while not self._stopping:
@@ -104,13 +106,16 @@ class Listener:
         self._slots.listen(types, most)
         self._waiting = True
         self._waits += 1
-        since = asyncio.get_running_loop().time()
+        since = time.monotonic()
         try:
             await self._ear.prepare(claim)  # that nothing comes between the wait and the claim behind it
-            _, brought = await asyncio.gather(
-                self._ear.send(wait, may_block=seconds, timeout=None),
-                self._ear.send(claim, may_block=seconds, timeout=None),
-            )
+            waiting = self._loop.create_task(self._ear.send(wait, may_block=seconds, timeout=None), name="barq wait")
+            try:
+                await asyncio.sleep(0)  # the wait is sent first
+                brought = await self._ear.send(claim, may_block=seconds, timeout=None)
+                await waiting
+            finally:
+                waiting.cancel()
             if brought.ordered:
                 self._ordered()
             brought = await self._turns.kept(brought, since)
@@ -122,7 +127,7 @@ class Listener:
             self._turns.kick()
         else:
             if brought.due_in_ms == 0:  # of a paused type: more than one claim promotes
-                late = asyncio.get_running_loop().time() - since - seconds
+                late = time.monotonic() - since - seconds
                 self._rest = rest(late, least=_LEAST_WAIT_SECONDS)
             self.nothing_to_claim(brought, room)
 
@@ -144,7 +149,7 @@ class Listener:
         if claiming:
             self._woken.set()
         else:
-            self._unblocking = asyncio.get_running_loop().create_task(self.unblock(), name="barq unblock")
+            self._unblocking = self._loop.create_task(self.unblock(), name="barq unblock")
 
     async def stop(self) -> None:
         """Wait no more. A claim on its way still brings what it brings."""

@@ -63,9 +63,10 @@ class Held(dict[bytes, Attempt]):
         claimed_at, slots = time.monotonic(), self._slots
         stopping = self._stop.is_set()  # the claim was on its way
         self._listener.found_nothing = False
+        starts: list[list[Attempt]] = []
         for lane_name, token, jobs in handed:
             lane = slots.lanes[lane_name]
-            attempts = []
+            attempts: list[Attempt] = []
             if not stopping:
                 self._tally.claimed(lane.type, token, jobs)
                 slots.take(lane, len(jobs))
@@ -87,7 +88,9 @@ class Held(dict[bytes, Attempt]):
                         self._watch_time(attempt)
                     self._pool.submit(attempt)
             if attempts:
-                self._runner.start(attempts)
+                starts.append(attempts)
+        for attempts in starts:  # once the slots of all are taken: some may end, and claim, at once
+            self._runner.start(attempts)
 
     def ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """Its function has returned or raised: the slot is free."""

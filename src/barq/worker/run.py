@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-import sys
-from collections.abc import Callable
-from contextvars import copy_context
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Final
+from types import CoroutineType
+from typing import Any
 
 import msgspec
 
@@ -16,19 +15,16 @@ from barq.backoff import Backoff
 from barq.errors import InvalidPayload, UnfitData
 from barq.handlers import Handler
 from barq.job import Holder, Job
-from barq.outcome import Failure, Outcome, Park, Release, Success, Then, encode_error
+from barq.outcome import NOTHING, Failure, Outcome, Park, Release, Success, Then, encode_error
 from barq.queue import Queue
-from barq.record import decode_run
+from barq.record import decode_run, number
 from barq.sync import Job as BlockingJob
 from barq.worker.attempt import Attempt
+from barq.worker.carrier import Carriers, Waits
 
 log = logging.getLogger("barq.worker")
 
-_NOTHING = Success(b"null")
 _FORGET_IT = Success(b"null", discard=True)
-
-_EAGERLY: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-"""The first step needs no turn of the loop of its own."""
 
 MS_PER_YEAR = 366 * 86_400_000
 
@@ -39,65 +35,53 @@ class Runner:
     def __init__(self, queue: Queue, holder: Holder, ended: Callable[[list[tuple[Attempt, Outcome]]], None]) -> None:
         self._queue = queue
         self._holder = holder
-        self._ended = ended
-        self._context = copy_context()
+        self._carriers = Carriers(self._begin, self._go_on, ended)
+        self._id_of = queue.space.id if queue.space.partitions > 1 else number
 
     def start(self, attempts: list[Attempt]) -> None:
-        """Run jobs of one async handler. `ended` hears the outcomes.
+        """Run jobs of one async handler."""
+        self._carriers.start(attempts)
 
-        A handler that waits runs in a task of its own. Those that return without ever waiting share one, which costs
-        half as much.
-        """
-        loop = asyncio.get_running_loop()
-        together = [[attempt] for attempt in attempts] if attempts[0].lane.waits else [attempts]
-        for some in together:
-            asyncio.Task(self._run(some), loop=loop, name="barq job", context=self._context.copy(), **_EAGERLY)
+    def close(self) -> None:
+        self._carriers.close()
 
-    async def _run(self, attempts: list[Attempt]) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        ended: list[tuple[Attempt, Outcome]] = []
-        for at, attempt in enumerate(attempts, 1):
-            if attempt.ended or attempt.handed_back:  # before it began
-                ended.append((attempt, Release()))
-                continue
-            attempt.task = task
-            run = self._run_one(attempt)
-            try:
-                waits_for = run.send(None)
-            except StopIteration as end:
-                ended.append((attempt, end.value))
-                attempt.lane.waits = False
-                if task.cancelling() or copy_context() != self._context:
-                    break  # what one job leaves behind is not for the next
-            else:
-                attempt.lane.waits = True
-                self._go_on(ended, attempts[at:])
-                outcome = await rest(run, waits_for)
-                return self._ended([(attempt, outcome)])
-        self._go_on(ended, attempts[at:])
-
-    def _go_on(self, ended: list[tuple[Attempt, Outcome]], left: list[Attempt]) -> None:
-        if ended:
-            self._ended(ended)
-        if left:
-            self.start(left)
-
-    async def _run_one(self, attempt: Attempt) -> Outcome:
+    def _begin(self, attempt: Attempt) -> Outcome | Waits:
+        """Run an async handler until it returns, raises, or first waits."""
         try:
             handler = attempt.lane.handler
             if handler.arguments is None:
-                value = await handler.function(self._job(attempt))
+                run = handler.function(self._job(attempt))
             else:
-                value = await handler.function(**handler.arguments(self._queue.decode_data(attempt.record.payload)))
-            # a handler that swallowed the cancellation of its timeout has timed out all the same
-            return self.timed_out(attempt) if attempt.timed_out else self._success(attempt, value)
-        except asyncio.CancelledError as error:
+                run = handler.function(**handler.arguments(self._queue.decode_data(attempt.record.payload)))
+            if run.__class__ is not CoroutineType:
+                run = _awaited(run)
+            try:
+                return run, run.send(None)
+            except StopIteration as end:
+                return self._returned(attempt, end.value)
+        except BaseException as error:  # also SystemExit: a handler must not end the worker
+            return self._raised(attempt, error)
+
+    async def _go_on(self, attempt: Attempt, waits: Waits, cancelled: BaseException | None) -> Outcome:
+        try:
+            return self._returned(attempt, await rest(*waits, cancelled))
+        except BaseException as error:
+            return self._raised(attempt, error)
+
+    def _returned(self, attempt: Attempt, value: Any) -> Outcome:
+        if attempt.timed_out:  # also when the handler swallowed its cancellation
+            return self.timed_out(attempt)
+        if value is None and not attempt.record.has_options:
+            return NOTHING
+        return self._success(attempt, value)
+
+    def _raised(self, attempt: Attempt, error: BaseException) -> Outcome:
+        if isinstance(error, asyncio.CancelledError):
             if attempt.timed_out:
                 return self.timed_out(attempt)
-            return Release() if attempt.handed_back or attempt.ended else self.failure(attempt, error)
-        except BaseException as error:  # also SystemExit: a handler must not end the worker
-            return self.failure(attempt, error)
+            if attempt.handed_back or attempt.ended:
+                return Release()
+        return self.failure(attempt, error)
 
     def run_plain(self, attempt: Attempt, loop: asyncio.AbstractEventLoop) -> Outcome:
         """In a thread of the pool."""
@@ -154,15 +138,17 @@ class Runner:
     def _success(self, attempt: Attempt, value: Any) -> Success:
         discard = attempt.record.has_options and attempt.record.options.remove_on_complete
         if value is None:
-            return _FORGET_IT if discard else _NOTHING
+            return _FORGET_IT if discard else NOTHING
         if attempt.lane.handler.arguments is not None:
             value = msgspec.to_builtins(value, enc_hook=_to_builtins)
         return Success(self._queue.encode_result(value), discard)
 
     def _job(self, attempt: Attempt) -> Job[Any]:
-        return Job(
-            self._queue, self._queue.space.id(attempt.member), attempt.record, token=attempt.token, holder=self._holder
-        )
+        return Job(self._queue, self._id_of(attempt.member), attempt.record, token=attempt.token, holder=self._holder)
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer
 
 
 def then_of(error: BaseException) -> Then:

@@ -85,6 +85,7 @@ class Slots:
         self.free = concurrency
         used = {lane.seats for lane in self.lanes.values()}
         self._seats = [seats for seats in (self.threads, self.children) if seats in used]
+        self._limited = any(lane.shares for lane in self.lanes.values())
         self._listened: Collection[str] = ()
         self._kept = 0
         self._rotation = 0
@@ -165,6 +166,8 @@ class Slots:
 
     def _change(self, room: Room, most: int, sign: int) -> None:
         self.free += sign * most
+        if not self._limited:
+            return
         lanes = [(self.lanes[type_.encode()], most_of_type) for type_, most_of_type in room]
         for lane, most_of_type in lanes:
             if lane.free is not None:

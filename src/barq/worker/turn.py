@@ -125,8 +125,8 @@ class Turns:
         return calls.claim(self._space, room, **self._terms(most), poison=self._poison, chores=chores)
 
     async def kept(self, claim: Claim, since: float) -> Claim:
-        """What a claim sent at `since` brought, or when its answer was long in coming, what others have not got meanwhile."""
-        if not claim.handed or self._loop.time() - since < self._lease_ms / 2000:
+        """What a claim brought that left at that monotonic time; of one that was long in coming, what others have not got."""
+        if not (claim.handed and self._late(since)):
             return claim
         holdings = [(type_, member, token) for type_, token, jobs in claim.handed for member, _ in jobs]
         extend = calls.extend(self._space, holdings, now_ms=self._clock.server_ms(), lease_ms=self._lease_ms)
@@ -141,17 +141,27 @@ class Turns:
         handed = [(type_, token, [job for job in jobs if job[0] not in lost]) for type_, token, jobs in claim.handed]
         return Claim([group for group in handed if group[2]], due_in_ms=0)
 
+    def _late(self, since: float) -> bool:
+        """A good part of the leases of a claim that left then is over."""
+        return time.monotonic() - since >= self._lease_ms / 2000
+
     @property
     def most_per_claim(self) -> int:
         return self._half
 
+    @property
+    def _due(self) -> bool:
+        """A call may leave: at most two are on their way, and beside another it is worth it."""
+        if self._flying == 0:
+            return True
+        worth = len(self._ended) >= self._half or (self._claiming and self._slots.free >= self._half)
+        return worth and self._flying < _MOST_IN_FLIGHT
+
     def _turn(self) -> None:
         self._scheduled = False
-        if self._flying >= _MOST_IN_FLIGHT:
+        if not self._due:
             return
         ended, free = len(self._ended), self._slots.free if self._claiming else 0
-        if self._flying and ended < self._half and free < self._half:
-            return
         room = self._slots.open() if free > 0 else []
         most = min(free, self._half) if room else 0
         if not ended and not most:
@@ -169,13 +179,20 @@ class Turns:
 
     async def _fly(self, batch: list[tuple[Attempt, Outcome]], room: Room, most: int) -> None:
         stale: list[bytes] = []
-        brought, since, left_at = None, self._loop.time(), time.monotonic()
+        brought, since = None, time.monotonic()
         try:
             if batch and not self._words.quiet:
                 await self._words.landed()  # what an attempt said comes before how it ended
-            stale, brought = await self._send([settlement(*one) for one in batch], room, most)
-            self._tally.ended(batch, stale, left_at)
-            if brought is not None:
+            settlements = [settlement(attempt, outcome) for attempt, outcome in batch]
+            if batch and most and len(batch) < self._to_prune and since < self._chores_at:
+                self._to_prune -= len(batch)
+                call = calls.turn(self._space, settlements, room, **self._terms(most))
+                stale, brought = await self._store.send(call, timeout=None)
+            else:
+                stale, brought = await self._apart(settlements, room, most)
+            if batch:
+                self._tally.ended(batch, stale, since)
+            if brought is not None and self._late(since):
                 brought = await self.kept(brought, since)
         except Exception as error:
             unforeseen = not isinstance(error, BarqError)
@@ -195,7 +212,7 @@ class Turns:
             self._start(brought.handed)
         elif brought is not None and not self._flying:
             self._nothing(brought, room)
-        if brought is None or brought.handed or self._ended:
+        if (brought is None or brought.handed or self._ended) and self._due:
             self.kick()
 
     def _put_off(self, batch: list[tuple[Attempt, Outcome]]) -> list[tuple[Attempt, Outcome]]:
@@ -212,28 +229,25 @@ class Turns:
                 given_up.append((attempt, outcome))
         return given_up
 
-    async def _send(self, settlements: list[Settlement], room: Room, most: int) -> tuple[list[bytes], Claim | None]:
-        """Settle and claim in one call, except now and then, when retention or chores are due as well."""
-        self._to_prune -= len(settlements)
-        prunes, chores = self._to_prune <= 0, most > 0 and self._loop.time() >= self._chores_at
-        if settlements and most and not (prunes or chores):
-            call = calls.turn(self._space, settlements, room, **self._terms(most))
-            return await self._store.send(call, timeout=None)
+    async def _apart(self, settlements: list[Settlement], room: Room, most: int) -> tuple[list[bytes], Claim | None]:
+        """Settle and claim in a call each: now and then, when retention or chores are due as well, or only one of them is."""
         stale: list[bytes] = []
         if settlements:
+            self._to_prune -= len(settlements)
+            prunes = self._to_prune <= 0
             settle = calls.settle(self._space, settlements, now_ms=self._clock.server_ms(), prunes=prunes)
             stale = await self._store.send(settle, timeout=None)
             if prunes:
                 self._to_prune = _PRUNE_EVERY
         if not most:
             return stale, None
-        began = self._loop.time()
-        if chores:
+        began = time.monotonic()
+        if chores := began >= self._chores_at:
             self._chores_at = began + _CHORES_SECONDS
         try:
             claim = await self._store.send(self.claim(room, most, chores=chores), timeout=None)
             if chores and claim.due_in_ms == 0:
-                now = self._loop.time()
+                now = time.monotonic()
                 self._chores_at = now + rest(now - began, least=_SLICE_SECONDS)
             return stale, claim
         except BarqError:
