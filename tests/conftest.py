@@ -1,5 +1,7 @@
 """Fixtures: a real server for every test session, a queue of its own name for every test."""
 
+import functools
+import os
 import shutil
 import signal
 import tempfile
@@ -7,15 +9,22 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx._transports.default as httpx_transports
 import pytest
 
 import barq
-from tests.support import Server
+from tests.support import ROOT, Server
 
 if (
     signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 ):  # as in what a script starts in the background: children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Schemathesis finds what hypothesis knows of alphabets, wherever it runs, instead of working it out for 3 s.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".hypothesis"))
+# Each client reads all authorities of the world, which takes 50 ms of CPU; no test has any use for them.
+httpx_transports.create_ssl_context = functools.cache(httpx_transports.create_ssl_context)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -140,7 +140,7 @@ def test_without_a_terminal_it_prints_events_and_a_summary(start: Start, tmp_pat
 
 
 def test_it_opens_onto_the_dashboard(start: Start) -> None:
-    demo = start()
+    demo = start("--rate", "30")
     demo.shows("Dashboard: http://")
     found = re.search(r"Dashboard: (http://[\d.:]+)", demo.output)
     assert found

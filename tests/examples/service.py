@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Self
 
 import httpx
@@ -80,32 +80,36 @@ def starting(file: str, redis_port: int) -> Iterable[Start]:
         yield lambda *arguments, port=redis_port: stack.enter_context(Service(file, port, *arguments))
 
 
+# A client for each who asks: one for all looks through all of its connections for each request.
+
+
 async def ask_all(services: list[Service], path: str, *, times: int) -> list[dict[str, Any]]:
     """So many requests at once, dealt out to the services; each is repeated with its key until it is answered."""
-    limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(limits=limits, timeout=5) as client:
 
-        async def ask(number: int) -> dict[str, Any]:
-            url, headers = services[number % len(services)].url + path, {"Idempotency-Key": f"request-{number}"}
-            deadline = time.monotonic() + 60
+    async def ask(number: int) -> dict[str, Any]:
+        url, headers = services[number % len(services)].url + path, {"Idempotency-Key": f"request-{number}"}
+        deadline = time.monotonic() + 60
+        async with httpx.AsyncClient(timeout=5, headers=headers) as client:
             while time.monotonic() < deadline:
-                try:
-                    answer = await client.get(url, headers=headers)
-                except httpx.TransportError:
-                    answer = None
-                if answer is not None and answer.status_code != 503:
-                    assert answer.status_code == 200, answer.text
-                    said: dict[str, Any] = answer.json()
-                    return said
+                with suppress(httpx.TransportError):
+                    answer = await client.get(url)
+                    if answer.status_code != 503:
+                        assert answer.status_code == 200, answer.text
+                        said: dict[str, Any] = answer.json()
+                        return said
                 await asyncio.sleep(0.05)
-            raise AssertionError(f"no answer to {url}")
+        raise AssertionError(f"no answer to {url}")
 
-        return await asyncio.gather(*(ask(number) for number in range(times)))
+    return await asyncio.gather(*(ask(number) for number in range(times)))
 
 
 async def ask_once(services: list[Service], path: str, *, times: int) -> list[dict[str, Any]]:
     """The same without keys, where everything has to be answered at the first time."""
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None), timeout=20) as client:
-        answers = await asyncio.gather(*(client.get(services[n % len(services)].url + path) for n in range(times)))
+
+    async def ask(number: int) -> httpx.Response:
+        async with httpx.AsyncClient(timeout=20) as client:
+            return await client.get(services[number % len(services)].url + path)
+
+    answers = await asyncio.gather(*(ask(number) for number in range(times)))
     assert {answer.status_code for answer in answers} == {200}
     return [answer.json() for answer in answers]

@@ -1,6 +1,6 @@
 """The scripts against the model: whatever is asked in whatever order, both keep and tell the same.
 
-BARQ_MODEL_STEPS=50000 makes more steps than the usual 6,000, BARQ_MODEL_RANDOM=1 other ones every time. With
+BARQ_MODEL_STEPS=50000 makes more steps than the usual 3,000, BARQ_MODEL_RANDOM=1 other ones every time. With
 BARQ_MODEL_QUICK=1 the first that fails ends it, and is not made small.
 """
 
@@ -36,7 +36,7 @@ from tests.model.driver import Driver, Kept
 from tests.model.model import Claimed, Ended, Model, New, Said
 from tests.support import Server
 
-STEPS = int(os.environ.get("BARQ_MODEL_STEPS", "6000"))
+STEPS = int(os.environ.get("BARQ_MODEL_STEPS", "3000"))
 STEPS_PER_EXAMPLE = 50
 PROFILE = settings(
     max_examples=max(1, STEPS // STEPS_PER_EXAMPLE),
