@@ -55,11 +55,11 @@ class Carriers:
 
     def start(self, attempts: list[Attempt]) -> None:
         """Run jobs of one handler: at once, if the last one did not wait."""
-        idle = self._idle
         if attempts[0].lane.waits:
             for attempt in attempts:
                 Carrier(self, [attempt], **_EAGERLY)
-        elif idle is not None and idle.free:
+        elif self._idle is not None and self._idle.free:
+            idle, self._idle = self._idle, None
             idle.start(attempts)
         else:
             Carrier(self, attempts)
@@ -87,26 +87,24 @@ class Carriers:
                 return Begun(ended, attempts[at:], clean=False)
         return Begun(ended, [])
 
-    def came(self, carrier: "Carrier", begun: Begun) -> None:
-        """Go on without the carrier, or when it has nothing to carry, keep one."""
-        if begun.clean:
-            if self._idle is None or not self._idle.free:
-                self._idle = carrier
-        elif self._idle is carrier:
-            self._idle = None
+    def came(self, carrier: "Carrier", begun: Begun) -> bool:
+        """Go on with what came of its jobs; True if it is kept, to run others."""
         if begun.ended:
             self._ended(begun.ended)
         if begun.left:
             self.start(begun.left)
-
-    def keeps(self, carrier: "Carrier") -> bool:
-        return self._idle is carrier
+        kept = begun.clean and (self._idle is None or not self._idle.free)
+        if kept:
+            self._idle = carrier
+        return kept
 
     def ended(self, attempt: Attempt, outcome: Outcome) -> None:
         self._ended([(attempt, outcome)])
 
 
 class Carrier:
+    __slots__ = ("_begun", "_carriers", "_context", "_loop", "_more", "task")
+
     def __init__(self, carriers: Carriers, attempts: list[Attempt], **how: Any) -> None:
         self._carriers = carriers
         self._context = carriers.context.copy()
@@ -134,20 +132,17 @@ class Carrier:
             _leave_task(self._loop, self.task)
             if outer is not None:
                 _enter_task(self._loop, outer)
-        if not begun.clean:
+        if not self._carriers.came(self, begun):
             self._begun = begun
             if not self._more.done():  # a job may have cancelled its task
                 self._more.set_result(None)
-        self._carriers.came(self, begun)
 
     async def _work(self, attempts: list[Attempt]) -> None:
         task = asyncio.current_task()
         assert task is not None
         begun, cancelled = self._carriers.begin(attempts, task), None
-        if begun.clean:
+        if self._carriers.came(self, begun):
             self._more = self._loop.create_future()
-        self._carriers.came(self, begun)
-        if self._carriers.keeps(self) and self._more is not None:
             try:
                 await self._more
             except asyncio.CancelledError as error:
