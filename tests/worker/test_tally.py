@@ -170,22 +170,23 @@ async def test_the_attempts_of_a_job_are_told_with_their_errors(queue: barq.Queu
     assert (one.error is None, two.error) == (False, None)
 
 
+async def drains(queue: barq.Queue, expected: bool) -> None:
+    async def so() -> bool:
+        return [one.draining for one in await queue.workers()] == [expected]
+
+    await until(so, f"the worker drains: {expected}")
+
+
 async def test_a_drained_worker_claims_nothing_until_it_is_resumed(
     queue: barq.Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(barq.Worker, "_beat_seconds", 0.05)
 
-    async def drains(expected: bool) -> None:
-        async def so() -> bool:
-            return [one.draining for one in await queue.workers()] == [expected]
-
-        await until(so, f"the worker drains: {expected}")
-
     async with working(queue) as worker:
         await ready(queue)
         await (await queue.enqueue("email")).wait(20)
         assert await queue.drain_worker(worker.id)
-        await drains(True)
+        await drains(queue, True)
         job = await queue.enqueue("email")
         await asyncio.sleep(0.3)
         assert (await job.refresh()).state == "waiting"
@@ -193,7 +194,7 @@ async def test_a_drained_worker_claims_nothing_until_it_is_resumed(
         assert reason.code == "no-worker"
         assert await queue.resume_worker(worker.id)
         await job.wait(20)
-        await drains(False)
+        await drains(queue, False)
         (told,) = await queue.workers()
         assert told.memory_bytes > 1_000_000
 
@@ -218,10 +219,22 @@ async def test_a_worker_with_nothing_to_say_reports_a_fifth_as_often(
         assert 1 <= beats <= 3
         assert await queue.drain_worker(worker.id)
 
-        async def drains() -> bool:
-            return [one.draining for one in await queue.workers()] == [True]
+        await drains(queue, True)  # it has heard of its order from its claim
 
-        await until(drains, "it has heard of its order from its claim")
+
+async def test_an_idle_worker_that_its_own_program_drains_says_so_soon(
+    queue: barq.Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(barq.Worker, "_beat_seconds", 0.1)
+    monkeypatch.setattr(barq.Worker, "_idle_beats", 100_000)
+
+    async with working(queue) as worker:
+        await ready(queue)
+        await asyncio.sleep(0.3)  # it has reported that it is idle
+        worker.drain()
+        await drains(queue, True)
+        worker.drain(False)
+        await drains(queue, False)
 
 
 async def test_a_worker_that_is_told_to_stop_lets_what_runs_end(
