@@ -278,10 +278,8 @@ def _late(answer: "asyncio.Future[Any]") -> None:
 
 
 def _begins(script: Script, modern: bool, *, whole: bool = False) -> tuple[bytes, bytes, bytes]:
-    """A command that runs a script, before its key and arguments."""
-    only_reads = (
-        b"_RO" if modern and not script.writes else b""
-    )  # so that who may read needs no right to run what writes
+    """A command that runs a script, before its key and arguments. Who may only read needs no right to run what writes."""
+    only_reads = b"_RO" if modern and not script.writes else b""
     if whole:
         return b"EVAL" + only_reads, script.source if modern else script.plain_source, b"1"
     return b"EVALSHA" + only_reads, script.sha if modern else script.plain_sha, b"1"

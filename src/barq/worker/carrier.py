@@ -103,6 +103,8 @@ class Carriers:
 
 
 class Carrier:
+    """A task: of one job that waits, or of those that do not, one lot of them after the other."""
+
     __slots__ = ("_begun", "_carriers", "_context", "_loop", "_more", "task")
 
     def __init__(self, carriers: Carriers, attempts: list[Attempt], **how: Any) -> None:
