@@ -32,6 +32,8 @@ class Call(msgspec.Struct, Generic[R], frozen=True):
     prefix: bytes
     args: tuple[bytes, ...]
     decode: Callable[[Reply], R]
+    is_batch: bool = False
+    """It need not wait for others to leave with: it is many in one."""
 
     def again(self) -> "Call[R]":
         """The same call as it is sent when the first answer was lost."""

@@ -140,7 +140,7 @@ def claim(
     """
     args = [NO, b"%d" % now_ms, b"%d" % space.events_keep, _holder(nonce, worker), b"%d" % lease_ms, b"%d" % poison]
     args += (b"%d" % most, YES if chores else NO, *_pairs(types))
-    return Call(script("claim"), space.prefix, tuple(args), _claimed)
+    return Call(script("claim"), space.prefix, tuple(args), _claimed, is_batch=True)
 
 
 def turn(
@@ -158,7 +158,7 @@ def turn(
     counts, settled = _grouped(settlements)
     args = [NO, b"%d" % now_ms, b"%d" % space.events_keep, _holder(nonce, worker), b"%d" % lease_ms, b"%d" % most]
     args += (b"%d" % len(types), *counts, *_pairs(types), *settled)
-    return Call(script("turn"), space.prefix, tuple(args), _settled_and_claimed)
+    return Call(script("turn"), space.prefix, tuple(args), _settled_and_claimed, is_batch=True)
 
 
 def _settled_and_claimed(reply: list[Any]) -> tuple[list[bytes], Claim]:
@@ -193,7 +193,7 @@ def settle(space: Space, settlements: Iterable[Settlement], *, now_ms: int, prun
     counts, settled = _grouped(settlements)
     args = [NO, b"%d" % now_ms, b"%d" % space.events_keep, *retention_of(space), YES if prunes else NO]
     args += (*counts, *settled)
-    return Call(script("settle"), space.prefix, tuple(args), same)
+    return Call(script("settle"), space.prefix, tuple(args), same, is_batch=True)
 
 
 _SHARED_BY_GROUP: Final = itemgetter(0, 2, 3, 4)

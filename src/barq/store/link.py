@@ -74,10 +74,11 @@ class Link(asyncio.BufferedProtocol):
         self.scripts.discard(script)
         self.ready.pop(script, None)
 
-    def call(self, *command: bytes, may_block: float = 0.0) -> Reply:
+    def call(self, *command: bytes, may_block: float = 0.0, at_once: bool = False) -> Reply:
         """Send a command. The reply gets its reply, an error reply of the server as an exception, or LinkLost.
 
-        `may_block` is how long (seconds) the server itself may hold the answer back.
+        `may_block` is how long (seconds) the server itself may hold the answer back. `at_once`: leave before the end of this
+        turn of the loop, though others are in flight.
         """
         answer = Reply(loop=self._loop)
         if self._lost is not None:
@@ -85,7 +86,7 @@ class Link(asyncio.BufferedProtocol):
             return answer
         self._unanswered.append((answer, self._loop.time() + self._answer_seconds + may_block))
         self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]
-        if len(self._unanswered) == 1 and not may_block:
+        if (at_once or len(self._unanswered) == 1) and not may_block:
             self.flush()  # a lone call: nothing to wait for
         elif not self._scheduled:
             self._scheduled = True
@@ -93,7 +94,7 @@ class Link(asyncio.BufferedProtocol):
         return answer
 
     def flush(self) -> None:
-        """Write what waits, now instead of at the end of this turn of the loop."""
+        """Write what waits."""
         self._scheduled = False
         if self._out and not self._full and self._lost is None:
             out, self._out = self._out, []

@@ -84,7 +84,7 @@ class Store:
                     link = await self._connected(deadline, bound)
                 sent = True
                 if call.script is not None and (begins := link.ready.get(call.script.sha)):
-                    answer = link.call(*begins, call.prefix, *call.args, may_block=may_block)
+                    answer = link.call(*begins, call.prefix, *call.args, may_block=may_block, at_once=call.is_batch)
                     reply = await (answer if deadline is None else _by(deadline, answer))
                 else:
                     reply = await self._run(link, call, may_block, deadline)
@@ -115,11 +115,6 @@ class Store:
             link = await self._connected(None)
             if call.script is not None and lacks(link, call.script):
                 await self._allow(link, call, 0.0, None)
-
-    def flush(self) -> None:
-        """Write what was sent so far now, instead of at the end of this turn of the loop."""
-        if self._link is not None:
-            self._link.flush()
 
     @property
     def connected(self) -> bool:

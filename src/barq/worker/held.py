@@ -90,7 +90,7 @@ class Held(dict[bytes, Attempt]):
             if attempts:
                 starts.append(attempts)
         for attempts in starts:  # once the slots of all are taken: some may end, and claim, at once
-            self._runner.start(attempts)
+            self._runner.carriers.start(attempts)
 
     def ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """Its function has returned or raised: the slot is free."""

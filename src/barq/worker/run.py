@@ -35,15 +35,8 @@ class Runner:
     def __init__(self, queue: Queue, holder: Holder, ended: Callable[[list[tuple[Attempt, Outcome]]], None]) -> None:
         self._queue = queue
         self._holder = holder
-        self._carriers = Carriers(self._begin, self._go_on, ended)
+        self.carriers = Carriers(self._begin, self._go_on, ended)
         self._id_of = queue.space.id if queue.space.partitions > 1 else number
-
-    def start(self, attempts: list[Attempt]) -> None:
-        """Run jobs of one async handler."""
-        self._carriers.start(attempts)
-
-    def close(self) -> None:
-        self._carriers.close()
 
     def _begin(self, attempt: Attempt) -> Outcome | Waits:
         """Run an async handler until it returns, raises, or first waits."""

@@ -173,7 +173,6 @@ class Turns:
         flight = Prompt(self._fly(batch, room, most), name="barq turn", ended=self._flights.discard)
         self._flights.add(flight)
         flight.start()
-        self._store.flush()
         if self._ended or (most and self._slots.free >= self._half):
             self.kick()
 

@@ -384,6 +384,6 @@ class Worker:
             log.warning("%d jobs run again when their leases have run out", len(self._held))
         await self._turns.close()
         await self._words.close()
-        self._runner.close()
+        self._runner.carriers.close()
         await self._close()
         log.log(self._said_as, "worker %s: stopped after %d runs", self.id, self.done)
