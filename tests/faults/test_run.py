@@ -29,8 +29,8 @@ from tests.support import ROOT, wait_until
 
 
 def test_a_short_run_holds(tmp_path: Path) -> None:
-    """5 seconds of all faults, closer together. A longer one is `make chaos`."""
-    words = "--seed 7 --seconds 5 --per-minute 240 --calibrate 1 --workers 3 --producers 1 --floor 0 --keep --folder"
+    """8 seconds of all faults, closer together. A longer one is `make chaos`."""
+    words = "--seed 7 --seconds 8 --per-minute 200 --calibrate 1 --workers 3 --producers 1 --floor 0 --keep --folder"
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults", *words.split(), str(tmp_path / "run")],
         capture_output=True,
