@@ -31,10 +31,6 @@ class Success(msgspec.Struct, frozen=True):
     discard: bool = False
 
 
-NOTHING: Final = Success(b"null")
-"""Of a handler that returns None."""
-
-
 class Failure(msgspec.Struct, frozen=True):
     """The handler raised. Tried again in `retry_ms`, or never when that is None."""
 

@@ -87,7 +87,7 @@ def target_of_url(url: str, *, fsync: bool = False) -> Target:
     scheme, _, search = parts.scheme.partition("+")
     if scheme not in SCHEMES or (parts.scheme != scheme and search not in SEARCHES):
         raise InvalidValue(
-            f"url must begin with one of {', '.join(f'{s}:' for s in SCHEMES)} redis+sentinel: redis+cluster:, "
+            f"url must begin with one of {':, '.join([*SCHEMES, 'redis+sentinel', 'redis+cluster'])}:, "
             f"got {hidden(url)!r}"
         )
     if scheme == "embedded":

@@ -15,7 +15,7 @@ from barq.backoff import Backoff
 from barq.errors import InvalidPayload, UnfitData
 from barq.handlers import Handler
 from barq.job import Holder, Job
-from barq.outcome import NOTHING, Failure, Outcome, Park, Release, Success, Then, encode_error
+from barq.outcome import Failure, Outcome, Park, Release, Success, Then, encode_error
 from barq.queue import Queue
 from barq.record import decode_run, number
 from barq.sync import Job as BlockingJob
@@ -24,6 +24,7 @@ from barq.worker.carrier import Carriers, Waits
 
 log = logging.getLogger("barq.worker")
 
+_NOTHING = Success(b"null")
 _FORGET_IT = Success(b"null", discard=True)
 
 MS_PER_YEAR = 366 * 86_400_000
@@ -64,8 +65,6 @@ class Runner:
     def _returned(self, attempt: Attempt, value: Any) -> Outcome:
         if attempt.timed_out:  # also when the handler swallowed its cancellation
             return self.timed_out(attempt)
-        if value is None and not attempt.record.has_options:
-            return NOTHING
         return self._success(attempt, value)
 
     def _raised(self, attempt: Attempt, error: BaseException) -> Outcome:
@@ -131,7 +130,7 @@ class Runner:
     def _success(self, attempt: Attempt, value: Any) -> Success:
         discard = attempt.record.has_options and attempt.record.options.remove_on_complete
         if value is None:
-            return _FORGET_IT if discard else NOTHING
+            return _FORGET_IT if discard else _NOTHING
         if attempt.lane.handler.arguments is not None:
             value = msgspec.to_builtins(value, enc_hook=_to_builtins)
         return Success(self._queue.encode_result(value), discard)

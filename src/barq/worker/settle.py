@@ -8,7 +8,7 @@ from barq.codec import Codec
 from barq.errors import InvalidValue, LeaseLost
 from barq.events import Progress, encode_progress
 from barq.job import Job
-from barq.outcome import NOTHING, Failure, Outcome, Park, Release, Success
+from barq.outcome import Failure, Outcome, Park, Release, Success
 from barq.protocol import calls
 from barq.protocol.call import MOST_PER_CALL, Space
 from barq.protocol.calls import Holding, Settlement, Word
@@ -20,8 +20,6 @@ LONGEST_LOG_LINE = 16_000
 
 def settlement(attempt: Attempt, outcome: Outcome) -> Settlement:
     """An outcome as the settle script takes it."""
-    if outcome is NOTHING:
-        return attempt.lane.name, attempt.member, attempt.token, b"complete", b"", b"null"
     kind, retry_ms = b"complete", b""
     match outcome:
         case Success():

@@ -126,7 +126,7 @@ class Turns:
 
     async def kept(self, claim: Claim, since: float) -> Claim:
         """What a claim brought that left at that monotonic time; of one that was long in coming, what others have not got."""
-        if not (claim.handed and self._late(since)):
+        if not claim.handed or time.monotonic() - since < self._lease_ms / 2000:
             return claim
         holdings = [(type_, member, token) for type_, token, jobs in claim.handed for member, _ in jobs]
         extend = calls.extend(self._space, holdings, now_ms=self._clock.server_ms(), lease_ms=self._lease_ms)
@@ -140,10 +140,6 @@ class Turns:
         log.warning("a claim was answered late: %d of its %d jobs are given to others", len(lost), len(holdings))
         handed = [(type_, token, [job for job in jobs if job[0] not in lost]) for type_, token, jobs in claim.handed]
         return Claim([group for group in handed if group[2]], due_in_ms=0)
-
-    def _late(self, since: float) -> bool:
-        """A good part of the leases of a claim that left then is over."""
-        return time.monotonic() - since >= self._lease_ms / 2000
 
     @property
     def most_per_claim(self) -> int:
@@ -191,7 +187,7 @@ class Turns:
                 stale, brought = await self._apart(settlements, room, most)
             if batch:
                 self._tally.ended(batch, stale, since)
-            if brought is not None and self._late(since):
+            if brought is not None:
                 brought = await self.kept(brought, since)
         except Exception as error:
             unforeseen = not isinstance(error, BarqError)

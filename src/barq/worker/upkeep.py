@@ -103,11 +103,9 @@ class Upkeep:
 
     @property
     def _idle(self) -> bool:
-        """There is nothing to say but that it lives."""
+        """There is nothing to say but that it lives, to a server that knows of it."""
         busy = self._running() or self.draining or self.stopping
-        return (
-            not busy and self._store.connections == self._connections
-        )  # a server that is new to it knows nothing of it
+        return not busy and self._store.connections == self._connections
 
     async def beat(self, *, timeout: float | None = -1) -> None:
         order = await self._say(_LIVES_MS, timeout=timeout)
